@@ -1,0 +1,265 @@
+"""What can be sent as a composite instance: files as they lie on disk, and data sets in memory.
+
+A source says what it is (SOP class and instance, transfer syntax, size) without its data being parsed, and gives its bytes
+by filling the holes of somebody else's buffer. So a file is read straight into the frames that leave for the network.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from dimse.data.datasets import DataSet
+from dimse.data.part10 import scan_meta
+from dimse.data.uids import UID, ExplicitVRLittleEndian
+from dimse.errors import DataError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+MAX_HOLES = 1024
+"""Holes that one system call fills (IOV_MAX of Linux and the BSDs)."""
+
+
+class Reading(Protocol):
+    """One pass over the bytes of a data set, from its first to its last; leave it as a context manager to close it."""
+
+    def readv(self, holes: list[memoryview]) -> int:
+        """Fills the holes in order and returns how many bytes that were.
+
+        Fewer than there is room for only means: ask again. 0 means that the data set has ended (or that there was no room).
+        Raises `DataError` if the data set ends before its announced size.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+class Source(Protocol):
+    """A composite instance that can be sent: what it is, how many bytes its data set has, and a way to read them."""
+
+    @property
+    def sop_class_uid(self) -> UID: ...
+
+    @property
+    def sop_instance_uid(self) -> UID: ...
+
+    @property
+    def transfer_syntax(self) -> UID: ...
+
+    @property
+    def size(self) -> int:
+        """Bytes of the encoded data set."""
+
+    def open(self) -> Reading:
+        """A new pass over the data set; several may be under way at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A Part 10 file. Its data set is sent byte for byte as it lies on disk.
+
+    The head is read at construction: raises `OSError`, or `DataError` if this is not a DICOM file with a data set.
+    The file is opened again when it is sent, and must not have changed its size by then.
+    """
+
+    path: Path
+    sop_class_uid: UID = field(init=False)
+    sop_instance_uid: UID = field(init=False)
+    transfer_syntax: UID = field(init=False)
+    offset: int = field(init=False)
+    """Where the data set begins in the file."""
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        fd, length = _open_regular(self.path)
+        try:
+            meta, offset = scan_meta(partial(os.read, fd))
+        except DataError as error:
+            raise DataError(f"{self.path}: {error.what}", error.offset, error.clause, error.advice) from None
+        finally:
+            os.close(fd)
+        if not (meta.media_storage_sop_class_uid and meta.media_storage_sop_instance_uid):
+            raise DataError(
+                f"{self.path}: the File Meta Information lacks the Media Storage SOP Class UID or SOP Instance UID", clause="PS3.10 7.1"
+            )
+        if length <= offset:
+            raise DataError(f"{self.path}: the file has no data set", offset, "PS3.10 7")
+        fill = object.__setattr__
+        fill(self, "path", Path(self.path))  # a str does as well
+        fill(self, "sop_class_uid", meta.media_storage_sop_class_uid)
+        fill(self, "sop_instance_uid", meta.media_storage_sop_instance_uid)
+        fill(self, "transfer_syntax", meta.transfer_syntax_uid)
+        fill(self, "offset", offset)
+        fill(self, "size", length - offset)
+
+    def open(self) -> FileReading:
+        """A new pass over the data set. Raises `OSError`, or `DataError` if the file has changed its size."""
+        return FileReading(self)
+
+
+class FileReading:
+    """One pass over the data set of a file. Closes itself when it is left as a context manager, or by `close`."""
+
+    def __init__(self, source: FileSource) -> None:
+        self._path = source.path
+        self._left = source.size
+        self._fd, length = _open_regular(source.path)
+        if length != source.offset + source.size:
+            self.close()
+            raise DataError(
+                f"{source.path}: the file has {length} bytes and had {source.offset + source.size} when it was looked at",
+                advice="send files only when whoever writes them has finished",
+            )
+        os.lseek(self._fd, source.offset, os.SEEK_SET)
+
+    def readv(self, holes: list[memoryview]) -> int:
+        """Fills the holes in order by one system call (see `Reading`)."""
+        count = os.readv(self._fd, holes if len(holes) <= MAX_HOLES else holes[:MAX_HOLES])
+        if count == 0 and self._left > 0 and any(holes):
+            raise DataError(f"{self._path}: the file became shorter while it was read: {self._left} bytes are missing")
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        """Closes the file; a second time does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class BytesSource:
+    """An encoded data set in memory, without a head."""
+
+    encoded: bytes = field(repr=False)
+    sop_class_uid: UID
+    sop_instance_uid: UID
+    transfer_syntax: UID
+
+    @classmethod
+    def from_pydicom(cls, ds: Dataset, transfer_syntax: str | None = None) -> BytesSource:
+        """Encodes a pydicom Dataset, by default in the transfer syntax of its `file_meta`, else Explicit VR Little Endian.
+
+        Raises `DataError` if it has no SOP Class UID or SOP Instance UID, or cannot be encoded so.
+        """
+        meta = getattr(ds, "file_meta", None) or {}
+        syntax = UID(transfer_syntax or meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian)
+        uids = []
+        for keyword in ("SOPClassUID", "SOPInstanceUID"):
+            if not (uid := ds.get(keyword)):
+                raise DataError(f"the data set has no {keyword}", clause="PS3.3 C.12.1")
+            uids.append(UID(uid))
+        return cls(DataSet.from_pydicom(ds, syntax).encoded, uids[0], uids[1], syntax)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the encoded data set."""
+        return len(self.encoded)
+
+    def open(self) -> BytesReading:
+        """A new pass over the data set."""
+        return BytesReading(self.encoded)
+
+
+class BytesReading:
+    """One pass over a data set in memory."""
+
+    def __init__(self, encoded: bytes) -> None:
+        self._left = memoryview(encoded)
+
+    def readv(self, holes: list[memoryview]) -> int:
+        """Fills the holes in order (see `Reading`)."""
+        before = len(self._left)
+        for hole in holes:
+            count = min(len(hole), len(self._left))
+            hole[:count] = self._left[:count]
+            self._left = self._left[count:]
+        return before - len(self._left)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._left.release()
+
+
+def find_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """The files among the paths and, sorted by name, those in the folders among them and in all folders below.
+
+    Links are followed, but no folder is visited twice, so a loop of links does no harm. What is neither a file nor
+    a folder (a pipe, a link that leads nowhere) is passed over inside of folders.
+    Raises `FileNotFoundError` for a path that does not exist, before any is looked into.
+    """
+    roots = [Path(path) for path in paths]
+    folders = [stat.S_ISDIR(root.stat().st_mode) for root in roots]
+    return _files_of(list(zip(roots, folders, strict=True)))
+
+
+def _files_of(roots: list[tuple[Path, bool]]) -> Iterator[Path]:
+    for root, is_folder in roots:
+        if is_folder:
+            yield from _files_below(root)
+        else:
+            yield root
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    """Depth first without recursion: a tree may be deeper than Python's stack."""
+    visited = {_identity(root)}
+    pending: list[os.DirEntry[str]] = _entries(root)
+    while pending:
+        entry = pending.pop()
+        mode = _mode(entry)
+        if stat.S_ISREG(mode):
+            yield Path(entry.path)
+        elif stat.S_ISDIR(mode) and (identity := _identity(entry.path)) not in visited:
+            visited.add(identity)
+            pending += _entries(entry.path)
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """What the folder holds, the last name first."""
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name, reverse=True)
+
+
+def _mode(entry: os.DirEntry[str]) -> int:
+    """The kind of what the entry is or, as a link, leads to; 0 if it leads nowhere. Costs a system call for links only."""
+    try:
+        if entry.is_file():
+            return stat.S_IFREG
+        return stat.S_IFDIR if entry.is_dir() else 0
+    except OSError as error:
+        if error.errno != errno.ELOOP:  # a link to itself
+            raise
+        return 0
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    found = os.stat(folder)  # noqa: PTH116 - entries of a folder are plain strings here, thousands of them
+    return found.st_dev, found.st_ino
+
+
+def _open_regular(path: Path) -> tuple[int, int]:
+    """A descriptor for reading, and the size. O_NONBLOCK, or else opening a pipe would wait for its writer."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(fd)
+        raise DataError(f"{path}: not a regular file")
+    return fd, found.st_size

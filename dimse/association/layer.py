@@ -1,0 +1,357 @@
+"""`UpperLayer`: one association's end without any I/O. Bytes and time go in; events, buffers and a deadline come out.
+
+    layer = UpperLayer.requestor(propose("PACS", "ME", [Verification]))
+    layer.connected()                               # the transport is open
+    for buffer in layer.data_to_send(): ...         # what has to go out now
+    for event in layer.receive(chunk): ...          # what came in
+    layer.deadline(now), layer.timeout(now)         # when to call back, whatever happens
+    layer.closed                                    # close the transport
+
+Every event goes through the grid of `dimse.association.table`, but for P-DATA in Sta6, which is DT-2 without the detour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pdu
+from dimse.association.config import Limits, Timeouts
+from dimse.association.events import (
+    AbortIndication,
+    AssociateConfirmation,
+    AssociateIndication,
+    AssociateRejection,
+    ConnectionClosed,
+    Event,
+    ReleaseConfirmation,
+    ReleaseIndication,
+    TimedOut,
+    Trace,
+    TraceRecord,
+)
+from dimse.association.negotiation import Agreement, agree, refusal
+from dimse.association.table import ACTIONS, GRID, Action, Artim, Evt, Indicate, Send, State
+from dimse.errors import UsageError
+
+READ_SIZE = 262_144
+"""Bytes to ask the transport for once the association stands. Read size is worth 8x; larger than this adds nothing."""
+READ_SIZE_BEFORE = 16_384
+"""Bytes to ask for before: a stranger is read in small portions."""
+
+EVENT_OF = {
+    pdu.AssociateRQ: Evt.ASSOCIATE_RQ,
+    pdu.AssociateAC: Evt.ASSOCIATE_AC,
+    pdu.AssociateRJ: Evt.ASSOCIATE_RJ,
+    pdu.Fragment: Evt.P_DATA_TF,
+    pdu.ReleaseRQ: Evt.RELEASE_RQ,
+    pdu.ReleaseRP: Evt.RELEASE_RP,
+    pdu.Abort: Evt.ABORT,
+}
+_FROM_PEER = frozenset({*EVENT_OF.values(), Evt.INVALID_PDU})
+_WAIT_OF = {
+    State.STA5: "associate",
+    State.STA7: "release",
+    State.STA9: "release",
+    State.STA10: "release",
+    State.STA11: "release",
+    State.STA12: "release",
+}
+"""The waits that ARTIM does not oversee; Sta6 has its own rules (see `UpperLayer._wait`)."""
+_FIXED_PDUS: dict[Send | None, pdu.PDU] = {
+    Send.RELEASE_RQ: pdu.ReleaseRQ(),
+    Send.RELEASE_RP: pdu.ReleaseRP(),
+    Send.USER_ABORT: pdu.Abort(pdu.AbortSource.SERVICE_USER, pdu.AbortReason.NOT_SPECIFIED),
+}
+Value = pdu.PDU | pdu.Fragment | pdu.PDUError | None
+"""What comes with an event: the PDU, the fragment of data, or what is wrong with the bytes."""
+
+
+class UpperLayer:
+    """One end of an association: the DICOM upper layer protocol machine (PS3.8 clause 9)."""
+
+    def __init__(self, *, is_requestor: bool, timeouts: Timeouts, limits: Limits, trace: Trace | None = None) -> None:
+        self.is_requestor = is_requestor
+        self.timeouts = timeouts
+        self.limits = limits
+        self.state = State.STA1
+        self.closed = False
+        """The machine is done with the transport: send what there is to send, then close it."""
+        self.agreement: Agreement | None = None
+        self.request: pdu.AssociateRQ | None = None
+        self.expecting = False
+        """The user awaits a response or the rest of a message: `Timeouts.response` rules instead of `Timeouts.idle`."""
+        self._trace = trace
+        self._reader = pdu.Reader(max_pdu=limits.max_pdu, max_associate=limits.max_associate_pdu)
+        self._outgoing: list[bytes] = []
+        self._context_ids: frozenset[int] = frozenset()
+        self._unreadable = False
+        self._received = 0
+        self._artim = 0
+        self._armed: tuple[str, int] | None = None
+        self._due: float | None = None
+
+    @classmethod
+    def requestor(
+        cls, request: pdu.AssociateRQ, *, timeouts: Timeouts = Timeouts(), limits: Limits = Limits(), trace: Trace | None = None
+    ) -> UpperLayer:
+        """The end that asks for the association; `request` is sent when the transport is `connected`."""
+        layer = cls(is_requestor=True, timeouts=timeouts, limits=limits, trace=trace)
+        layer.request = request
+        layer._step(Evt.A_ASSOCIATE_REQUEST)
+        return layer
+
+    @classmethod
+    def acceptor(cls, *, timeouts: Timeouts = Timeouts(), limits: Limits = Limits(), trace: Trace | None = None) -> UpperLayer:
+        """The end that is asked; ARTIM runs from `connected`."""
+        return cls(is_requestor=False, timeouts=timeouts, limits=limits, trace=trace)
+
+    # Inputs
+
+    def connected(self) -> None:
+        """The transport is open: our A-ASSOCIATE-RQ goes out, or the peer's is awaited (Evt2, Evt5)."""
+        self._step(Evt.TRANSPORT_CONFIRMATION if self.is_requestor else Evt.TRANSPORT_INDICATION)
+
+    def receive(self, chunk: bytes) -> list[Event]:
+        """Takes the bytes that came, in any chunking, and returns what they mean. Fragments are views of `chunk`."""
+        events: list[Event] = []
+        if self._unreadable or self.closed:
+            return events  # Sta13 reads and drops (AA-6): what follows a broken PDU has no meaning
+        self._received += 1
+        state, ids, trace = self.state, self._context_ids, self._trace
+        try:
+            for received in self._reader.feed(chunk):
+                if type(received) is pdu.Fragment and state is State.STA6 and received.context_id in ids and trace is None:
+                    events.append(received)  # DT-2
+                else:
+                    self._receive_one(received, events)
+                    state, ids = self.state, self._context_ids
+        except pdu.PDUError as error:
+            self._unreadable = True
+            self._step(Evt.INVALID_PDU, error, events)
+        return events
+
+    def receive_eof(self) -> list[Event]:
+        """The transport was closed by the peer or broke (Evt17)."""
+        events: list[Event] = []
+        if not self.closed:
+            self._step(Evt.TRANSPORT_CLOSED, None, events)
+        return events
+
+    def timeout(self, now: float) -> list[Event]:
+        """Acts if the deadline has passed: ARTIM closes the transport (Evt18), any other wait aborts (Evt15)."""
+        due, events = self.deadline(now), list[Event]()
+        if due is None or self._armed is None or now < due:
+            return events
+        wait = self._armed[0]
+        if wait != "artim" or self.state is State.STA2:
+            events.append(TimedOut(wait, self._seconds(wait) or 0.0))
+        self._step(Evt.ARTIM_EXPIRED if wait == "artim" else Evt.A_ABORT_REQUEST)
+        return events
+
+    # Commands
+
+    def accept(self, answer: pdu.AssociateAC) -> Agreement:
+        """Accepts the association that was asked for (Evt7) and returns what is agreed."""
+        if self.request is None:
+            raise UsageError("no A-ASSOCIATE-RQ has come that could be accepted (PS3.8 Table 9-10, Evt7)")
+        agreement = agree(self.request, answer)
+        self._step(Evt.A_ASSOCIATE_ACCEPT, answer)
+        self._establish(agreement)
+        return agreement
+
+    def reject(self, answer: pdu.AssociateRJ) -> None:
+        """Rejects the association that was asked for (Evt8)."""
+        self._step(Evt.A_ASSOCIATE_REJECT, answer)
+
+    def send_message(
+        self, context_id: int, command: bytes, length: int | None = None, readv: Callable[[list[memoryview]], int] | None = None
+    ) -> Iterator[bytes | memoryview]:
+        """The buffers of one message: a command set and, when `length` is given, a data set of so many bytes (Evt9).
+
+        `readv` fills memoryviews with the data set in order and returns the count of bytes it gave. The buffers are to be
+        sent in order and each is valid until the next is asked for; send what `data_to_send` has before them. Raises
+        `UsageError` in a state without data transfer, also between two buffers, `EOFError` when the data end early.
+        """
+        self._step(Evt.P_DATA_REQUEST, pdu.Fragment(context_id, True, True, memoryview(command)))
+        if context_id not in self._context_ids:
+            raise UsageError(f"presentation context {context_id} was not accepted (PS3.8 9.3.5.1)")
+        head = pdu.frames(context_id, True, command, self.max_pdu)
+        return iter([head]) if length is None or readv is None else self._send_data(context_id, head, length, readv)
+
+    def release(self) -> None:
+        """Asks for the release (Evt11); the peer's data may still come before its answer."""
+        self._step(Evt.A_RELEASE_REQUEST)
+
+    def respond_release(self) -> None:
+        """Agrees to the release that the peer asked for (Evt14)."""
+        self._step(Evt.A_RELEASE_RESPONSE)
+
+    def abort(self) -> None:
+        """Ends the association at once (Evt15); nothing happens where there is none to end."""
+        if (Evt.A_ABORT_REQUEST, self.state) in GRID:
+            self._step(Evt.A_ABORT_REQUEST)
+
+    # Outputs
+
+    def data_to_send(self) -> list[bytes]:
+        """The PDUs that are to be sent now, once."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def deadline(self, now: float) -> float | None:
+        """When `timeout` is to be called at the latest, on the clock that `now` is read from; None: no wait is under way."""
+        wait = self._wait()
+        if wait != self._armed:
+            seconds = None if wait is None else self._seconds(wait[0])
+            self._armed, self._due = wait, None if seconds is None else now + seconds
+        return self._due
+
+    @property
+    def max_pdu(self) -> int:
+        """The longest P-DATA-TF variable field that the peer takes (0: no limit)."""
+        if self.agreement is None:
+            raise UsageError("there is no association yet")
+        return self.agreement.max_pdu_acceptor if self.is_requestor else self.agreement.max_pdu_requestor
+
+    @property
+    def read_size(self) -> int:
+        """How many bytes to ask the transport for."""
+        return READ_SIZE if self.agreement is not None else READ_SIZE_BEFORE
+
+    @property
+    def established(self) -> bool:
+        """Whether data may be sent (Sta6, and Sta8 after the peer asked for the release)."""
+        return self.state is State.STA6 or self.state is State.STA8
+
+    # The machine
+
+    def _receive_one(self, received: pdu.PDU | pdu.Fragment, events: list[Event]) -> None:
+        """Everything but the hot path: association PDUs, and data out of the ordinary."""
+        try:
+            if isinstance(received, pdu.Fragment):
+                self._check_context(received)
+            if isinstance(received, pdu.AssociateAC) and self.state is State.STA5 and self.request is not None:
+                self._establish(agree(self.request, received))
+        except pdu.PDUError as error:
+            self._step(Evt.INVALID_PDU, error, events)
+        else:
+            self._step(EVENT_OF[type(received)], received, events)
+
+    def _check_context(self, fragment: pdu.Fragment) -> None:
+        if self.agreement is not None and fragment.context_id not in self._context_ids:
+            what = f"a PDV on presentation context {fragment.context_id}, which was not accepted"
+            raise pdu.PDUError(what, offset=10, reason=pdu.AbortReason.INVALID_PARAMETER_VALUE, clause="PS3.8 9.3.5.1")
+
+    def _establish(self, agreement: Agreement) -> None:
+        self.agreement = agreement
+        self._context_ids = frozenset(agreement.contexts)
+
+    def _step(self, event: Evt, value: Value = None, events: list[Event] | None = None) -> None:
+        """One cell of Table 9-10: send, indicate, ARTIM, close, next state. `events` takes what is indicated."""
+        before, name = self.state, GRID.get((event, self.state))
+        if name is None:
+            raise UsageError(f"Sta{before} ({before.words}) has no action for Evt{event}, {event.words} (PS3.8 Table 9-10)")
+        action = ACTIONS[name]
+        if name == "AE-6" and isinstance(value, pdu.AssociateRQ):
+            self.request = value
+            if rejection := refusal(value):
+                action, value = ACTIONS["AE-8"], rejection  # AE-6, second case: the provider itself rejects
+        is_second = name == "AR-8" and not self.is_requestor
+        self.state = action.otherwise if is_second and action.otherwise else action.next_state
+        self._artim += action.artim is Artim.START
+        self.closed = self.closed or action.close
+        sent = self._pdu_of(action.send, value)
+        if sent is not None:
+            self._outgoing.append(sent.encode())
+        if events is not None:
+            events.extend(_indications(action, value, self.agreement))
+        if self._trace is not None:
+            self._tell(event, value, sent, before)
+
+    def _pdu_of(self, send: Send | None, value: Value) -> pdu.PDU | None:
+        """The PDU that a row sends; P-DATA has its own way out, the buffers of `send_message`."""
+        if send is Send.ASSOCIATE_RQ:
+            return self.request
+        if send is Send.PROVIDER_ABORT:
+            return pdu.Abort(pdu.AbortSource.SERVICE_PROVIDER, _abort_reason(value))
+        if send in (Send.ASSOCIATE_AC, Send.ASSOCIATE_RJ) and isinstance(value, pdu.AssociateAC | pdu.AssociateRJ):
+            return value
+        return _FIXED_PDUS.get(send)
+
+    def _tell(self, event: Evt, value: Value, sent: pdu.PDU | None, before: State) -> None:
+        """The trace of one step: what came in or happened, then what went out for it."""
+        if self._trace is None:
+            return
+        if event is Evt.P_DATA_REQUEST and isinstance(value, pdu.Fragment):
+            self._trace(TraceRecord("out", value, before, self.state))
+        elif event in _FROM_PEER and value is not None:
+            self._trace(TraceRecord("in", str(value) if isinstance(value, pdu.PDUError) else value, before, self.state))
+        else:
+            self._trace(TraceRecord("event", event.words, before, self.state))
+        if sent is not None:
+            self._trace(TraceRecord("out", sent, before, self.state))
+
+    def _send_data(
+        self, context_id: int, head: bytes, length: int, readv: Callable[[list[memoryview]], int]
+    ) -> Iterator[bytes | memoryview]:
+        """The command's PDUs and the data set's, in buffers of whole PDUs; stops when the association ends in between."""
+        for buffer in pdu.stream(context_id, self.max_pdu, length, readv, head=head):
+            if not self.established:
+                raise UsageError(f"the association ended while a data set was being sent (Sta{self.state})")
+            yield buffer
+
+    def _wait(self) -> tuple[str, int] | None:
+        """The wait under way and what restarts it: (field of `Timeouts`, a number that changes at each restart).
+
+        ARTIM restarts only where an action starts it, a PDU's wait with the next PDU, silence's wait with every byte.
+        """
+        if self.state is State.STA13 or self.state is State.STA2:
+            return "artim", self._artim
+        if self.state is not State.STA6:
+            wait = _WAIT_OF.get(self.state)
+            return None if wait is None else (wait, 0)
+        if self._reader.mid_pdu:
+            return "pdu", self._reader.begun
+        return "response" if self.expecting else "idle", self._received
+
+    def _seconds(self, wait: str) -> float | None:
+        seconds: float | None = getattr(self.timeouts, wait)
+        return seconds
+
+
+def _indications(action: Action, value: Value, agreement: Agreement | None) -> list[Event]:
+    """What an action's row tells our user.
+
+    AA-1 has no indication, for in Sta2 there is no user yet; it is told here all the same so that a provider can report it.
+    """
+    match action.indicate, value:
+        case Indicate.ASSOCIATE, pdu.AssociateRQ():
+            return [AssociateIndication(value)]
+        case Indicate.ACCEPTED, pdu.AssociateAC() if agreement is not None:
+            return [AssociateConfirmation(agreement, value)]
+        case Indicate.REJECTED, pdu.AssociateRJ():
+            return [AssociateRejection(value)]
+        case Indicate.P_DATA, pdu.Fragment():
+            return [value]
+        case Indicate.RELEASE, _:
+            return [ReleaseIndication()]
+        case Indicate.RELEASED, _:
+            return [ReleaseConfirmation()]
+        case Indicate.ABORT, pdu.Abort():
+            return [AbortIndication(value.source, value.reason, by_peer=True)]
+        case Indicate.P_ABORT, None:
+            return [ConnectionClosed()]
+        case Indicate.P_ABORT, _:
+            return [AbortIndication(pdu.AbortSource.SERVICE_PROVIDER, _abort_reason(value), by_peer=False, cause=_cause(value))]
+        case None, _ if action.send is Send.USER_ABORT:
+            return [AbortIndication(pdu.AbortSource.SERVICE_USER, 0, by_peer=False, cause=_cause(value))]
+    return []
+
+
+def _abort_reason(value: Value) -> pdu.AbortReason:
+    """A PDU that is broken says itself which reason it deserves; one that is whole came at the wrong time."""
+    return value.reason if isinstance(value, pdu.PDUError) else pdu.AbortReason.UNEXPECTED_PDU
+
+
+def _cause(value: Value) -> str:
+    return str(value) if isinstance(value, pdu.PDUError) else f"{type(value).__name__} is not expected here (PS3.8 Table 9-10)"

@@ -1,0 +1,128 @@
+"""A DICOM network stack: associations, DIMSE services as user and provider, an archive node, a command line.
+
+    with dimse.connect("pacs", 104, called="PACS", contexts=[dimse.Verification]) as association:
+        print(association.echo())
+
+The floors, each importing only those below it (the README has the map):
+
+    dimse.cli          the command line
+    dimse.archive      a node that keeps things
+    dimse.blocking     FRONT: sockets, one thread for each association       } the same services
+    dimse.aio          FRONT: asyncio                                         }
+    dimse.services     PS3.7 and PS3.4: what is said, written once for both fronts
+    dimse.association  PS3.8: the state machine and negotiation, without I/O
+    dimse.data         values: UIDs, statuses, command sets, data sets, files
+    pdu                PS3.8 9.3: bytes to values and back
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from dimse.association.config import Limits, Timeouts
+from dimse.association.layer import UpperLayer
+from dimse.association.negotiation import AcceptedContext, Context, RefusedContext, propose
+from dimse.blocking import Association, Server, connect
+from dimse.data.datasets import DataSet, query
+from dimse.data.sources import BytesSource, FileSource, Source, find_files
+from dimse.data.status import Category, Status
+from dimse.data.uids import (
+    UID,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MRImageStorage,
+    PatientRootFind,
+    PatientRootMove,
+    SecondaryCaptureImageStorage,
+    StudyRootFind,
+    StudyRootMove,
+    Verification,
+)
+from dimse.errors import (
+    Aborted,
+    AssociationError,
+    ConnectionLost,
+    ContextRefused,
+    DataError,
+    DimseError,
+    OperationFailed,
+    ProtocolError,
+    Refused,
+    Rejected,
+    TimedOut,
+    Unreachable,
+    UsageError,
+)
+from dimse.services.handlers import Address, Peer, Request, Services, Sink
+from dimse.services.plan import batches, contexts_for
+from dimse.services.scp import Report
+from dimse.services.scu import MoveResult, Progress
+from dimse.services.sinks import FolderSink
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`dimse.aio` and `dimse.archive` are imported when they are first named: most programs use neither."""
+    if name in ("aio", "archive"):
+        return importlib.import_module(f"dimse.{name}")
+    raise AttributeError(f"module 'dimse' has no attribute {name!r}")
+
+
+__all__ = [
+    "UID",
+    "Aborted",
+    "AcceptedContext",
+    "Address",
+    "Association",
+    "AssociationError",
+    "BytesSource",
+    "CTImageStorage",
+    "Category",
+    "ConnectionLost",
+    "Context",
+    "ContextRefused",
+    "DataError",
+    "DataSet",
+    "DimseError",
+    "ExplicitVRLittleEndian",
+    "FileSource",
+    "FolderSink",
+    "ImplicitVRLittleEndian",
+    "Limits",
+    "MRImageStorage",
+    "MoveResult",
+    "OperationFailed",
+    "PatientRootFind",
+    "PatientRootMove",
+    "Peer",
+    "Progress",
+    "ProtocolError",
+    "RefusedContext",
+    "Refused",
+    "Rejected",
+    "Report",
+    "Request",
+    "SecondaryCaptureImageStorage",
+    "Server",
+    "Services",
+    "Sink",
+    "Source",
+    "Status",
+    "StudyRootFind",
+    "StudyRootMove",
+    "TimedOut",
+    "Timeouts",
+    "Unreachable",
+    "UpperLayer",
+    "UsageError",
+    "Verification",
+    "batches",
+    "connect",
+    "contexts_for",
+    "find_files",
+    "propose",
+    "query",
+]

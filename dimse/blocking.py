@@ -1,0 +1,391 @@
+"""The blocking front: sockets, and one thread for each association that a `Server` serves. No service logic lives here.
+
+with dimse.connect("pacs", 104, called="PACS", contexts=[dimse.Verification]) as association:
+    print(association.echo())
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from struct import pack
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+import pdu
+from dimse.association.config import Limits, Timeouts
+from dimse.association.events import AbortIndication, Event, Trace
+from dimse.association.layer import UpperLayer
+from dimse.association.negotiation import Context, propose
+from dimse.association.table import State
+from dimse.errors import TimedOut, Unreachable, UsageError
+from dimse.services import scu
+from dimse.services.handlers import Address, Services
+from dimse.services.reception import Reception
+from dimse.services.scp import Report
+from dimse.services.session import Negotiated, Session
+
+P = ParamSpec("P")
+R = TypeVar("R")
+log = logging.getLogger("dimse")
+
+QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+"""Linux only. Peers without TCP_NODELAY write the command and the data set as two small segments and wait for our ACK."""
+BACKLOG = 128
+IDLE_WHEN_STOPPING = 1.0
+"""Seconds of silence after which a stopping server no longer counts an association as under way."""
+GIVE_UP = 5.0
+"""Seconds that a stopping server waits for handlers when all associations have been interrupted."""
+
+
+def drive(service: Coroutine[object, None, R]) -> R:
+    """Runs a service to its end. A blocking wire never suspends, so one step is all of it."""
+    try:
+        service.send(None)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
+    service.close()
+    raise RuntimeError("a service suspended in the blocking front: an async handler belongs to dimse.aio")
+
+
+class SocketWire:
+    """A `Wire` over a connected socket, which it owns."""
+
+    def __init__(self, sock: socket.socket, layer: UpperLayer, address: str) -> None:
+        self.layer = layer
+        self.address = address
+        self.last_active = time.monotonic()
+        self._socket = sock
+        self._interrupted = False
+        self._wait: float | None = None
+        sock.settimeout(None)  # the kernel's own timeouts (SO_RCVTIMEO) cost no system call per read, Python's do
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_timeout(sock, socket.SO_SNDTIMEO, layer.timeouts.send)
+        layer.connected()
+
+    async def pump(self, *, wait: bool = True) -> list[Event]:
+        self._flush()
+        if self.layer.closed:
+            return []
+        now = time.monotonic()
+        due = self.layer.deadline(now)
+        if wait and due is not None and due <= now:
+            return self._after(self.layer.timeout(now))
+        try:
+            chunk = self._receive(None if due is None else due - now) if wait else self._receive_now()
+        except BlockingIOError:
+            return self._after(self.layer.timeout(time.monotonic())) if wait else []
+        except OSError:
+            return self.layer.receive_eof()
+        if self._interrupted and not chunk:
+            self.layer.abort()
+            return self._after([AbortIndication(0, 0, by_peer=False, cause="this side is stopping")])
+        self.last_active = now
+        return self._after(self.layer.receive(chunk) if chunk else self.layer.receive_eof())
+
+    async def send(self, buffers: Iterable[bytes | memoryview]) -> None:
+        self._flush()
+        self._send(buffers)
+
+    async def dial(self, address: Address, layer: UpperLayer) -> SocketWire:
+        return dial(address.host, address.port, layer)
+
+    async def close(self) -> None:
+        self._flush()
+        if self.layer.state is State.STA13 and not self.layer.closed:
+            self._linger()
+        self.shut()
+
+    def shut(self) -> None:
+        """Closes the socket, whatever the state. May be called again."""
+        self._socket.close()
+
+    def interrupt(self) -> None:
+        """From another thread: whatever waits for the peer stops waiting, and the association is aborted."""
+        self._interrupted = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def _after(self, events: list[Event]) -> list[Event]:
+        self._flush()
+        return events
+
+    def _receive(self, seconds: float | None) -> bytes:
+        """Reads what there is, waiting so long; the kernel is told only of a wait that differs by more than a tenth."""
+        if seconds != self._wait and (seconds is None or self._wait is None or abs(seconds - self._wait) > seconds / 10):
+            _set_timeout(self._socket, socket.SO_RCVTIMEO, seconds)
+            self._wait = seconds
+        chunk = self._socket.recv(self.layer.read_size)
+        if QUICKACK is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)  # the kernel forgets it: renewed after each read
+        return chunk
+
+    def _receive_now(self) -> bytes:
+        return self._socket.recv(self.layer.read_size, socket.MSG_DONTWAIT)
+
+    def _flush(self) -> None:
+        outgoing = self.layer.data_to_send()
+        if outgoing:
+            self._send([b"".join(outgoing)])
+
+    def _send(self, buffers: Iterable[bytes | memoryview]) -> None:
+        """Sends all, in order. A connection that breaks says so when it is read next, with what the peer sent before."""
+        for buffer in buffers:
+            try:
+                self._socket.sendall(buffer)
+            except BlockingIOError:
+                self.layer.abort()
+                raise TimedOut("send", self.layer.timeouts.send or 0.0) from None
+            except OSError:
+                return
+
+    def _linger(self) -> None:
+        """Reads on for a moment after an A-ABORT: closing with unread bytes would send a reset that overtakes it."""
+        end = time.monotonic() + (self.layer.timeouts.linger or 0.0)
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            while (left := end - time.monotonic()) > 0:
+                _set_timeout(self._socket, socket.SO_RCVTIMEO, left)
+                if not self._socket.recv(self.layer.read_size):
+                    break
+
+
+def dial(host: str, port: int, layer: UpperLayer) -> SocketWire:
+    """Opens a connection for a requestor's layer. Raises `Unreachable`."""
+    try:
+        sock = socket.create_connection((host, port), timeout=layer.timeouts.connect)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise Unreachable(f"{host}:{port}", error) from error
+    return SocketWire(sock, layer, f"{host}:{port}")
+
+
+def _set_timeout(sock: socket.socket, option: int, seconds: float | None) -> None:
+    """SO_RCVTIMEO or SO_SNDTIMEO; zero means for ever, so that the shortest wait is a millisecond."""
+    microseconds = 0 if seconds is None else max(int(seconds * 1_000_000), 1000)
+    sock.setsockopt(socket.SOL_SOCKET, option, pack("@ll", *divmod(microseconds, 1_000_000)))
+
+
+def _operation(service: Callable[Concatenate[Session, P], Coroutine[object, None, R]]) -> Callable[Concatenate[Association, P], R]:
+    """A service coroutine as a method."""
+
+    @functools.wraps(service)
+    def method(self: Association, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with _aborting(self.session):
+            drive(self.session.settle())
+            return drive(service(self.session, *args, **kwargs))
+
+    return method
+
+
+def _iteration(service: Callable[Concatenate[Session, P], AsyncGenerator[R, None]]) -> Callable[Concatenate[Association, P], Iterator[R]]:
+    """A service's async generator as a method that returns an iterator; leaving the iterator ends the operation."""
+
+    @functools.wraps(service)
+    def method(self: Association, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        with _aborting(self.session):
+            drive(self.session.settle())
+            running = self.session.running = service(self.session, *args, **kwargs)
+            try:
+                while True:
+                    try:
+                        result = drive(running.__anext__())
+                    except StopAsyncIteration:
+                        return
+                    yield result
+            finally:
+                drive(running.aclose())
+
+    return method
+
+
+@contextlib.contextmanager
+def _aborting(session: Session) -> Iterator[None]:
+    """An interruption (KeyboardInterrupt and its like) leaves no half message behind but an aborted association."""
+    try:
+        yield
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        drive(session.abort())
+        raise
+
+
+class Association(Negotiated):
+    """An association that this side asked for. A context manager: leaves by a release, on an exception by an abort.
+
+    One operation at a time; an iteration that was left half way is cancelled before the next operation begins.
+    """
+
+    def __init__(self, session: Session, answer: pdu.AssociateAC) -> None:
+        self.session = session
+        self.answer = answer
+
+    echo = _operation(scu.echo)
+    store = _operation(scu.store)
+    store_all = _iteration(scu.store_all)
+    find = _iteration(scu.find)
+    move = _operation(scu.move)
+
+    def release(self) -> None:
+        """Ends the association in good order (PS3.8 7.2)."""
+        with _aborting(self.session):
+            drive(self.session.release())
+
+    def abort(self) -> None:
+        """Ends the association at once (PS3.8 7.3); does nothing after it has ended."""
+        drive(self.session.abort())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None and self.session.alive:
+            self.release()
+        else:
+            self.abort()
+
+
+def connect(
+    host: str,
+    port: int,
+    *,
+    called: str = "ANY-SCP",
+    calling: str = "DIMSE",
+    contexts: Sequence[Context | str],
+    operations: int = 1,
+    timeouts: Timeouts = Timeouts(),
+    limits: Limits = Limits(),
+    trace: Trace | None = None,
+) -> Association:
+    """Asks the AE `called` at `host:port` for an association (PS3.8 7.1).
+
+    `contexts` are abstract syntaxes, or `Context`s with their transfer syntaxes and roles; `operations` the window of
+    operations under way to ask for (0: no limit). Raises `Unreachable`, `Rejected`, `Aborted`, `TimedOut`, `ConnectionLost`.
+    """
+    request = propose(called, calling, contexts, max_pdu=limits.max_pdu, operations=operations)
+    session = Session(dial(host, port, UpperLayer.requestor(request, timeouts=timeouts, limits=limits, trace=trace)))
+    try:
+        return Association(session, drive(session.associate()))
+    except BaseException:
+        drive(session.abort())
+        raise
+
+
+class Server(Reception):
+    """A provider: accepts connections and serves each in a thread of its own. The options are those of `Reception`.
+
+    Handlers, `report` and `trace` are called in the association's thread.
+    """
+
+    def __init__(
+        self,
+        aet: str,
+        services: Services,
+        *,
+        check_called: bool = False,
+        any_storage: bool = False,
+        timeouts: Timeouts = Timeouts(),
+        limits: Limits = Limits(),
+        report: Callable[[Report], object] | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        super().__init__(
+            aet, services, check_called=check_called, any_storage=any_storage, timeouts=timeouts, limits=limits, report=report, trace=trace
+        )
+        self._listener: socket.socket | None = None
+        self._wake, self._woken = socket.socketpair()
+        self._lock = self._change = threading.Condition()
+        self._wires: set[SocketWire] = set()
+        self._thread: threading.Thread | None = None
+
+    def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
+        """Binds and listens; port 0 takes a free one. Returns host and port. Raises `OSError`."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        bound: tuple[str, int] = self._listener.getsockname()[:2]
+        return bound
+
+    def serve(self, host: str = "127.0.0.1", port: int = 104) -> None:
+        """Listens and serves until `stop` is called from elsewhere: a handler, another thread, a signal."""
+        self.listen(host, port)
+        self.run()
+
+    def start(self) -> None:
+        """Serves in a background thread. Raises `UsageError` before `listen`."""
+        self._listening()
+        self._thread = threading.Thread(target=self.run, name=f"dimse {self.aet}", daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Accepts until `stop`; what is under way by then goes on in its threads."""
+        listener = self._listening()
+        with listener, selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not any(key.fileobj is self._woken for key, _ in selector.select()):
+                self._accept(listener)
+
+    def stop(self, grace: float = 30.0) -> None:
+        """Accepts no more, lets what is under way come to its end, at most `grace` seconds, and aborts the rest.
+
+        An association that has been silent for a second is not under way. A handler that does not return is left behind.
+        """
+        self._wake.send(b"x")
+        if self._thread is not None:
+            self._thread.join()
+        end = time.monotonic() + grace
+        with self._change:
+            while self._wires and (now := time.monotonic()) < end + GIVE_UP:
+                for wire in self._wires:
+                    if now >= end or now - wire.last_active >= IDLE_WHEN_STOPPING:
+                        wire.interrupt()
+                self._change.wait(0.1)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop(0.0 if error else 30.0)
+
+    def _listening(self) -> socket.socket:
+        if self._listener is None:
+            raise UsageError("the server does not listen yet", advice="call listen(host, port) first")
+        return self._listener
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, address = listener.accept()
+        except OSError as error:  # the connection is gone again, or descriptors ran out: neither ends the server
+            log.warning("cannot accept a connection: %s", error)
+            with self._change:
+                self._change.wait(0.1)
+            return
+        wire = SocketWire(sock, self._layer(), f"{address[0]}:{address[1]}")
+        with self._change:
+            self._wires.add(wire)
+        threading.Thread(target=self._serve, args=(wire,), name=f"dimse {wire.address}", daemon=True).start()
+
+    def _serve(self, wire: SocketWire) -> None:
+        """One association's thread."""
+        provider = self._provider(wire)
+        try:
+            drive(provider.serve())
+            for error in provider.report.errors:
+                log.error("a handler failed for %s: answered 0110H", wire.address, exc_info=error)
+            self._tell(provider.report)
+        except Exception:
+            log.exception("serving %s failed", wire.address)
+        finally:
+            self._dismiss(wire)
+            wire.shut()
+            with self._change:
+                self._wires.discard(wire)
+                self._change.notify_all()

@@ -1,0 +1,102 @@
+"""What a provider is made of: plain callables, one per service, and the values they are given.
+
+    Services(echo=..., sink=..., store=..., find=..., get=..., move=..., where=...)
+
+A service without its callable is not offered at negotiation. A handler fails an operation by `raise Refused(status,
+comment)`; any other exception is reported to the front's log and answered 0110H (PS3.7 C.5.16, processing failure). Either
+way the association goes on. Handlers run where the front runs them: in the association's thread in `dimse.blocking`, in the
+event loop in `dimse.aio`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dimse.association.negotiation import AcceptedContext
+from dimse.data.commands import CommandSet
+from dimse.data.datasets import DataSet
+from dimse.data.sources import Source
+from dimse.data.status import Status
+
+Answer = Status | int | None
+"""What a handler says of an operation: a status, or None for 0000H."""
+Match = DataSet | tuple[Status, DataSet]
+"""What a find handler yields: an identifier (pending, FF00H), or one with the pending status that goes with it (FF01H)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is on the other side: AE titles as negotiated, and the transport address as `host:port`."""
+
+    calling: str
+    called: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One operation that the peer asks for: its command set, the context it came on, and for C-FIND, C-GET and C-MOVE its identifier."""
+
+    peer: Peer
+    command: CommandSet
+    context: AcceptedContext
+    identifier: DataSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an AE listens (PS3.15 H.1.1.3)."""
+
+    aet: str
+    host: str
+    port: int
+
+
+class Sink(Protocol):
+    """Takes the data set of one C-STORE. Opened when the command set is in, before any data come.
+
+    Exactly one of `finish` and `discard` is called, once, whatever happens.
+    """
+
+    def write(self, pieces: Sequence[memoryview]) -> None:
+        """Takes the next bytes of the data set. The pieces are valid during the call only."""
+
+    def finish(self) -> Answer:
+        """Keeps the data set: all of it came. What it returns is the C-STORE status; may raise `Refused`."""
+
+    def discard(self) -> None:
+        """Leaves nothing behind: the data set did not end, or `write` raised."""
+
+
+def answer_echo(request: Request) -> Answer:
+    """Answers 0000H, which is all that the Verification SOP Class knows (PS3.4 Annex A)."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services a provider offers.
+
+    sink   C-STORE, streamed: opens a `Sink` for the request.
+    store  C-STORE, whole: called with the data set in memory. Give one of `sink` and `store`.
+    find   C-FIND: an iterable of matches; closing its iterator is what C-CANCEL does.
+    get    C-GET: the instances to send back on this association.
+    move   C-MOVE: the instances to send to the destination.
+    where  C-MOVE: the address of the destination AE title; raises `Refused(0xA801)` for one that is not known.
+    """
+
+    echo: Callable[[Request], Answer] | None = answer_echo
+    sink: Callable[[Request], Sink] | None = None
+    store: Callable[[Request, DataSet], Answer] | None = None
+    find: Callable[[Request], Iterable[Match]] | None = None
+    get: Callable[[Request], Sequence[Source]] | None = None
+    move: Callable[[Request], Sequence[Source]] | None = None
+    where: Callable[[Request, str], Address] | None = None
+
+    def __post_init__(self) -> None:
+        if self.sink is not None and self.store is not None:
+            raise ValueError("give Services either sink (streamed) or store (whole), not both: each C-STORE goes to one of them")
+        if self.move is not None and self.where is None:
+            raise ValueError("Services(move=...) needs where=..., which tells the address of a destination AE title")

@@ -1,0 +1,356 @@
+"""The services as provider (SCP), written once for both fronts: negotiates, then answers one operation after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import pdu
+from dimse.association.negotiation import Accept, Choose, Context, answer
+from dimse.data import status as codes
+from dimse.data.commands import CommandField
+from dimse.data.datasets import DataSet
+from dimse.data.status import Status
+from dimse.data.uids import (
+    DEFAULT_TRANSFER_SYNTAXES,
+    UID,
+    PatientRootFind,
+    PatientRootGet,
+    PatientRootMove,
+    PatientStudyOnlyFind,
+    PatientStudyOnlyGet,
+    PatientStudyOnlyMove,
+    StudyRootFind,
+    StudyRootGet,
+    StudyRootMove,
+    Verification,
+)
+from dimse.errors import AssociationError, DataError, ProtocolError, Refused
+from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink
+from dimse.services.scu import HAS_DATA_SET
+from dimse.services.session import Message, PeerReleased, Session
+from dimse.services.subops import provide
+
+FIND_MODELS = frozenset({PatientRootFind, StudyRootFind, PatientStudyOnlyFind})
+GET_MODELS = frozenset({PatientRootGet, StudyRootGet, PatientStudyOnlyGet})
+MOVE_MODELS = frozenset({PatientRootMove, StudyRootMove, PatientStudyOnlyMove})
+
+
+@dataclass
+class Report:
+    """What one association did, for whoever keeps a log; complete when the association has ended.
+
+    `counts` has the operations by name ("C-STORE"), `failed` how many of them were answered with a failure. `ended` tells how
+    the association ended. `errors` are the exceptions of handlers that were answered 0110H.
+    """
+
+    peer: Peer
+    counts: dict[str, int] = field(default_factory=dict)
+    failed: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    ended: str = ""
+    errors: list[Exception] = field(default_factory=list)
+
+
+Admit = Callable[[pdu.AssociateRQ, str], pdu.AssociateRJ | None]
+"""A provider's say on who may come in at all: the request and the peer's address -> a rejection, or None."""
+
+
+class Provider:
+    """Serves one association: `await Provider(session, services).serve()`."""
+
+    def __init__(
+        self,
+        session: Session,
+        services: Services,
+        *,
+        aet: str,
+        check_called: bool = False,
+        any_storage: bool = False,
+        admit: Admit | None = None,
+    ) -> None:
+        self.session = session
+        self.services = services
+        self.report = Report(Peer("", aet, session.wire.address))
+        self._aet = aet
+        self._check_called = check_called
+        self._any_storage = any_storage
+        self._admit = admit
+        self._handlers: dict[int, Callable[[Message], Awaitable[None]]] = {
+            CommandField.C_ECHO_RQ: self._echo,
+            CommandField.C_STORE_RQ: self._store,
+            CommandField.C_FIND_RQ: self._find,
+            CommandField.C_GET_RQ: self._retrieve,
+            CommandField.C_MOVE_RQ: self._retrieve,
+        }
+
+    async def serve(self) -> Report:
+        """From the A-ASSOCIATE-RQ to the end of the association; returns what happened, and raises nothing of the peer's doing."""
+        try:
+            if await self._negotiate():
+                while True:
+                    await self._dispatch(await self.session.receive(expecting=False))
+        except PeerReleased:
+            self.report.ended = "released"
+        except (AssociationError, ProtocolError) as error:
+            self.report.ended = str(error)
+        finally:
+            self.report.bytes_received, self.report.bytes_sent = self.session.bytes_received, self.session.bytes_sent
+        await self.session.finish()
+        return self.report
+
+    # Negotiation
+
+    async def _negotiate(self) -> bool:
+        """Answers the A-ASSOCIATE-RQ; whether there is an association now."""
+        request = await self.session.request()
+        self.report.peer = Peer(request.calling, request.called, self.session.wire.address)
+        layer = self.session.layer
+        rejection = self._admit(request, self.session.wire.address) if self._admit else None
+        choose = offer(self.services, any_storage=self._any_storage)
+        limits = layer.limits
+        called = self._aet if self._check_called else None
+        reply = rejection or answer(request, choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations)
+        if isinstance(reply, pdu.AssociateRJ):
+            layer.reject(reply)
+            self.report.ended = f"rejected: {pdu.rejection_words(reply.result, reply.source, reply.reason)}"
+            return False
+        layer.accept(reply)
+        return True
+
+    # Operations
+
+    async def _dispatch(self, message: Message) -> None:
+        command = message.command
+        if command.command_field == CommandField.C_CANCEL_RQ:
+            return  # for an operation that is over, or never was: nothing answers it (PS3.7 9.3.2.3)
+        if command.is_response:
+            await self.session.violation(f"{command.name} answers nothing that was asked", "PS3.7 9.3")
+        if command.message_id is None:
+            await self.session.violation(f"{command.name} has no Message ID (0000,0110)", "PS3.7 9.3")
+        handler = self._handlers.get(command.command_field)
+        if fault := self._fault(message, known=handler is not None):
+            await self.session.skip()
+            await self._respond(message, fault)
+        elif handler is not None:
+            self.session.cancelled.discard(command.message_id)
+            await handler(message)
+
+    def _fault(self, message: Message, *, known: bool) -> Status | None:
+        """What is wrong with a request before any handler sees it."""
+        command = message.command
+        if not known:
+            return Status(codes.UNRECOGNIZED_OPERATION, "this operation is not provided", service=command.service)
+        if missing := command.missing():
+            return Status(codes.MISTYPED_ARGUMENT, f"missing in the command set: {missing[0]}", service=command.service)
+        if command.affected_sop_class_uid != message.context.abstract_syntax:
+            return Status(codes.SOP_CLASS_NOT_SUPPORTED, "the SOP class is not the presentation context's", service=command.service)
+        if command.has_data_set is (command.command_field == CommandField.C_ECHO_RQ):
+            return Status(codes.MISTYPED_ARGUMENT, "Command Data Set Type does not fit the operation", service=command.service)
+        return None
+
+    async def _echo(self, message: Message) -> None:
+        request = self._request(message)
+        await self._respond(message, self._guard(lambda: self.services.echo(request) if self.services.echo else None))
+
+    async def _store(self, message: Message) -> None:
+        receiving = _Receiving(self, self._request(message))
+        try:
+            await self.session.stream(receiving.write)
+        except BaseException:
+            receiving.discard()
+            raise
+        await self._respond(message, receiving.finish())
+
+    async def _find(self, message: Message) -> None:
+        request = await self._request_with_identifier(message)
+        if isinstance(request, Status):
+            await self._respond(message, request)
+            return
+        status = Status(codes.SUCCESS, service="C-FIND")
+        with closing(_Matches(self, request)) as matches:
+            for match in matches:
+                await self.session.poll()
+                if message.command.message_id in self.session.cancelled:
+                    status = Status(codes.CANCEL, service="C-FIND")
+                    break
+                await self._pending(message, match)
+            else:
+                status = matches.status
+        await self._respond(message, status)
+
+    async def _pending(self, message: Message, match: Match) -> None:
+        status, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
+        response = message.command.response(status, command_data_set_type=HAS_DATA_SET)
+        await self.session.send(message.context, response, identifier.encoded_as(message.context.transfer_syntax))
+
+    async def _retrieve(self, message: Message) -> None:
+        request = await self._request_with_identifier(message)
+        if isinstance(request, Status):
+            await self._respond(message, request)
+            return
+        response, identifier = await provide(self.session, self.services, request, aet=self._aet, failure=self.failure)
+        self._count(message, Status(response.status or 0, service=message.command.service))
+        await self.session.send(message.context, response, identifier)
+
+    # Helpers
+
+    def _request(self, message: Message, identifier: DataSet | None = None) -> Request:
+        return Request(self.report.peer, message.command, message.context, identifier)
+
+    async def _request_with_identifier(self, message: Message) -> Request | Status:
+        try:
+            encoded = await self.session.data_set(self.session.layer.limits.identifier)
+        except DataError as error:
+            return Status(codes.OUT_OF_RESOURCES, str(error), service=message.command.service)
+        return self._request(message, DataSet(encoded, message.context.transfer_syntax))
+
+    def _guard(self, call: Callable[[], Answer]) -> Status:
+        """A handler's answer as a status, whatever the handler does."""
+        try:
+            return as_status(call())
+        except Exception as error:  # a handler's mistake must not end the association
+            return self.failure(error)
+
+    def failure(self, error: Exception) -> Status:
+        """The status that a handler's exception is answered with; one that is not `Refused` is reported."""
+        if isinstance(error, Refused):
+            return Status(error.status, error.comment, offending=error.offending)
+        self.report.errors.append(error)
+        return Status(codes.PROCESSING_FAILURE, f"processing failure: {type(error).__name__}")
+
+    async def _respond(self, message: Message, status: Status) -> None:
+        self._count(message, status)
+        await self.session.send(message.context, message.command.response(status))
+
+    def _count(self, message: Message, status: Status) -> None:
+        name = message.command.service or message.command.name
+        self.report.counts[name] = self.report.counts.get(name, 0) + 1
+        self.report.failed += status.category is codes.Category.FAILURE
+
+
+def as_status(given: Answer) -> Status:
+    """A handler's answer as a `Status`: None is 0000H."""
+    return given if isinstance(given, Status) else Status(given or codes.SUCCESS)
+
+
+def offer(services: Services, *, any_storage: bool = False) -> Choose:
+    """The acceptor's policy that these services amount to.
+
+    Verification and queries in the uncompressed little endian syntaxes, storage in whatever is proposed, in the requestor's
+    order, with the roles of both C-STORE (requestor is SCU) and C-GET (requestor is SCP). `any_storage` takes every abstract
+    syntax that nobody else wants as a storage class, private ones included.
+    """
+    stores = services.sink is not None or services.store is not None
+    native: dict[str, bool] = {Verification: services.echo is not None}
+    native.update(dict.fromkeys(FIND_MODELS, services.find is not None))
+    native.update(dict.fromkeys(MOVE_MODELS, services.move is not None))
+    native.update(dict.fromkeys(GET_MODELS, services.get is not None))
+
+    def choose(context: Context) -> Accept | pdu.ContextResult:
+        uid = UID(context.abstract_syntax)
+        if native.get(uid):
+            known = [t for t in context.transfer_syntaxes if t in DEFAULT_TRANSFER_SYNTAXES]
+            return Accept(known[0]) if known else pdu.ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
+        is_storage = uid not in native and (uid.is_storage or (any_storage and uid.is_valid))
+        if is_storage and ((stores and context.scu) or (services.get is not None and context.scp)):
+            return Accept(context.transfer_syntaxes[0], scu=stores, scp=services.get is not None)
+        return pdu.ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
+
+    return choose
+
+
+class _Receiving:
+    """Stands between the association and a sink: a sink that fails gets no more bytes, and the rest is read and dropped."""
+
+    def __init__(self, provider: Provider, request: Request) -> None:
+        self._provider = provider
+        self._left = provider.session.layer.limits.data_set
+        self._failure: Exception | None = None
+        self._sink: Sink | None = None
+        try:
+            self._sink = _open_sink(provider.services, request)
+        except Exception as error:
+            self._failure = error
+
+    def write(self, pieces: Sequence[memoryview]) -> None:
+        if self._sink is None:
+            return
+        self._left -= sum(map(len, pieces))
+        try:
+            if self._left < 0:
+                raise Refused(codes.OUT_OF_RESOURCES, "the data set is longer than this provider takes")
+            self._sink.write(pieces)
+        except Exception as error:
+            self._failure = error
+            self.discard()
+
+    def finish(self) -> Status:
+        """Keeps the data set and gives the operation's status."""
+        sink, self._sink = self._sink, None
+        if self._failure is not None or sink is None:
+            return self._provider.failure(self._failure or RuntimeError("no sink"))
+        return self._provider._guard(sink.finish)
+
+    def discard(self) -> None:
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.discard()
+
+
+def _open_sink(services: Services, request: Request) -> Sink:
+    if services.sink is not None:
+        return services.sink(request)
+    if services.store is not None:
+        return _Collector(services.store, request)
+    raise Refused(codes.SOP_CLASS_NOT_SUPPORTED, "storage is not provided")
+
+
+class _Collector:
+    """The sink of `Services.store`: collects the data set in memory."""
+
+    def __init__(self, store: Callable[[Request, DataSet], Answer], request: Request) -> None:
+        self._store = store
+        self._request = request
+        self._pieces: list[bytes] = []
+
+    def write(self, pieces: Sequence[memoryview]) -> None:
+        self._pieces += map(bytes, pieces)
+
+    def finish(self) -> Answer:
+        return self._store(self._request, DataSet(b"".join(self._pieces), self._request.context.transfer_syntax))
+
+    def discard(self) -> None:
+        self._pieces.clear()
+
+
+class _Matches:
+    """The find handler's matches: an exception of the handler ends them and becomes the final status."""
+
+    def __init__(self, provider: Provider, request: Request) -> None:
+        self.status = Status(codes.SUCCESS, service="C-FIND")
+        self._provider = provider
+        self._matches: Iterator[Match] = iter(())
+        try:
+            self._matches = iter(provider.services.find(request) if provider.services.find else ())
+        except Exception as error:
+            self.status = provider.failure(error)
+
+    def __iter__(self) -> Iterator[Match]:
+        while True:
+            try:
+                match = next(self._matches, None)
+            except Exception as error:
+                self.status = self._provider.failure(error)
+                return
+            if match is None:
+                return
+            yield match
+
+    def close(self) -> None:
+        """Closes the handler's iterator, if it is one that can be closed."""
+        close = getattr(self._matches, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,287 @@
+"""The services as user (SCU): C-ECHO, C-STORE, C-FIND, C-MOVE, each written once for both fronts.
+
+A coroutine gives its result at the end, an async generator one thing after the other. What the peer answers is returned as
+`Status`; the association's end, and a refused context, raise (see `dimse.errors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from dimse.association.negotiation import AcceptedContext
+from dimse.data import status as codes
+from dimse.data.commands import NO_DATA_SET, CommandField, CommandSet
+from dimse.data.datasets import DataSet
+from dimse.data.sources import BytesSource, Source
+from dimse.data.status import Status
+from dimse.data.uids import UID, PatientRootFind, PatientRootMove, StudyRootFind, StudyRootMove, Verification
+from dimse.errors import ContextRefused, DataError, OperationFailed
+from dimse.services.session import Message, Session
+
+HAS_DATA_SET = 0x0000
+"""Command Data Set Type: any value but 0101H says that a data set follows (PS3.7 E.1)."""
+MEDIUM_PRIORITY = 0x0000
+"""The default of PS3.7 9.3.1.1; providers ignore priorities nearly without exception."""
+FIND_MODELS = (StudyRootFind, PatientRootFind)
+MOVE_MODELS = (StudyRootMove, PatientRootMove)
+S = TypeVar("S", bound=Source)
+
+
+@dataclass(frozen=True, slots=True)
+class Originator:
+    """The C-MOVE that a C-STORE is a sub-operation of: its requestor's AE title and message id (PS3.7 9.1.1.1)."""
+
+    aet: str
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Sub-operations of a C-MOVE as its responses count them; None where the peer does not say."""
+
+    remaining: int | None
+    completed: int | None
+    failed: int | None
+    warning: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveResult:
+    """How a C-MOVE ended: the final status, its counters, and the instances that failed."""
+
+    status: Status
+    completed: int
+    failed: int
+    warning: int
+    failed_uids: tuple[UID, ...]
+
+
+async def echo(session: Session) -> Status:
+    """C-ECHO (PS3.7 9.1.5)."""
+    context = session.context(Verification)
+    command = CommandSet(
+        CommandField.C_ECHO_RQ,
+        affected_sop_class_uid=context.abstract_syntax,
+        message_id=session.next_id(),
+        command_data_set_type=NO_DATA_SET,
+    )
+    await session.send(context, command)
+    return (await _final(session, command)).command.outcome
+
+
+async def store(session: Session, source: Source, *, originator: Originator | None = None) -> Status:
+    """C-STORE of one instance (PS3.7 9.1.1). The data set goes out as it lies if the peer took its transfer syntax.
+
+    Raises `ContextRefused` when no accepted context fits, `DataError` or `OSError` when the source cannot be read.
+    """
+    context, source = _fit(session, source)
+    command = _store_rq(session, context, source, originator)
+    await session.send(context, command, source)
+    return (await _final(session, command)).command.outcome
+
+
+async def store_all(
+    session: Session, sources: Iterable[S], *, originator: Originator | None = None
+) -> AsyncGenerator[tuple[S, Status], None]:
+    """C-STOREs one after the other, or as many at once as the peer granted (PS3.7 D.3.3.3); yields (source, status).
+
+    Goes on after a failed instance: one that no context fits or that cannot be read gets a failure status given by this
+    side (`status.local`). With several under way the answers come in the peer's order.
+    """
+    window = (session.agreement.operations or UNLIMITED_WINDOW) if session.layer.is_requestor else 1
+    waiting: Iterator[S] = iter(sources)
+    under_way: dict[int, S] = {}
+    exhausted = False
+    while under_way or not exhausted:
+        while not exhausted and len(under_way) < window:
+            source = next(waiting, None)
+            if source is None:
+                exhausted = True
+                break
+            try:
+                context, fitted = _fit(session, source)
+                command = _store_rq(session, context, fitted, originator)
+                await session.send(context, command, fitted)
+            except (ContextRefused, DataError, OSError) as error:
+                yield source, not_sent(error)
+            else:
+                under_way[command.message_id or 0] = source
+        if under_way:
+            message = await session.response(under_way.keys())
+            await session.skip()
+            yield under_way.pop(message.command.message_id_being_responded_to or 0), message.command.outcome
+
+
+def not_sent(error: Exception) -> Status:
+    """The status of an instance that was not sent to the peer at all: refused context 0122H, unreadable C000H."""
+    code = codes.SOP_CLASS_NOT_SUPPORTED if isinstance(error, ContextRefused) else codes.CANNOT_UNDERSTAND
+    return Status(code, f"not sent: {error}", service="C-STORE", local=True)
+
+
+async def find(session: Session, query: DataSet, model: UID | None = None) -> AsyncGenerator[DataSet, None]:
+    """C-FIND (PS3.7 9.1.2): yields the matches. `model` is the SOP class; Study Root or Patient Root if it is not given.
+
+    Left early, it sends C-CANCEL and reads on to the final response. Raises `OperationFailed` for a failure status.
+    """
+    context = _model(session, model, FIND_MODELS)
+    command = _query_rq(CommandField.C_FIND_RQ, session, context)
+    await session.send(context, command, query.encoded_as(context.transfer_syntax))
+    try:
+        while True:
+            message, identifier = await _response(session, command)
+            status = message.command.outcome
+            if not status.pending:
+                break
+            if identifier is None:
+                await session.violation("a pending C-FIND-RSP has no identifier", "PS3.7 9.3.2.2")
+            yield identifier
+    except GeneratorExit:
+        if session.alive:
+            await cancel(session, context, command)
+        raise
+    if not status.ok and status != codes.CANCEL:
+        raise OperationFailed(status)
+
+
+async def cancel(session: Session, context: AcceptedContext, command: CommandSet) -> Status:
+    """C-CANCEL of a C-FIND, C-GET or C-MOVE (PS3.7 9.3.2.3): sends it and reads on to the final response."""
+    request = CommandSet(CommandField.C_CANCEL_RQ, message_id_being_responded_to=command.message_id, command_data_set_type=NO_DATA_SET)
+    await session.send(context, request)
+    return (await _final(session, command)).command.outcome
+
+
+async def move(
+    session: Session,
+    query: DataSet,
+    to: str,
+    model: UID | None = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> MoveResult:
+    """C-MOVE (PS3.7 9.1.4): has the peer send the matching instances to the AE title `to`, which the peer must know.
+
+    `progress` is called with each pending response; when it returns `False` the move is cancelled. The result is returned
+    whatever the final status is.
+    """
+    context = _model(session, model, MOVE_MODELS)
+    command = replace(_query_rq(CommandField.C_MOVE_RQ, session, context), move_destination=to)
+    await session.send(context, command, query.encoded_as(context.transfer_syntax))
+    cancelled = False
+    while True:
+        message, identifier = await _response(session, command)
+        if not message.command.outcome.pending:
+            return _move_result(message.command, identifier)
+        if progress is not None and progress(_progress(message.command)) is False and not cancelled:
+            cancelled = True
+            await session.send(
+                context,
+                CommandSet(CommandField.C_CANCEL_RQ, message_id_being_responded_to=command.message_id, command_data_set_type=NO_DATA_SET),
+            )
+
+
+UNLIMITED_WINDOW = 64
+"""Operations under way when the peer sets no limit: more would only fill buffers."""
+MAX_RESPONSE_IDENTIFIER = 4_194_304
+"""Longest identifier of a response that is taken: a list of 60,000 failed UIDs fits."""
+
+
+async def _response(session: Session, command: CommandSet) -> tuple[Message, DataSet | None]:
+    """The next response to a request, with its data set."""
+    message = await session.response((command.message_id or 0,))
+    if not message.command.has_data_set:
+        return message, None
+    encoded = await session.data_set(MAX_RESPONSE_IDENTIFIER)
+    return message, DataSet(encoded, message.context.transfer_syntax)
+
+
+async def _final(session: Session, command: CommandSet) -> Message:
+    """The final response to a request; pending ones before it are read and dropped."""
+    while True:
+        message = await session.response((command.message_id or 0,))
+        await session.skip()
+        if not message.command.outcome.pending:
+            return message
+
+
+def _model(session: Session, model: UID | None, models: tuple[UID, ...]) -> AcceptedContext:
+    """The context of the information model that was asked for, else of the first that was accepted."""
+    if model is not None:
+        return session.context(model)
+    accepted = {c.abstract_syntax for c in session.agreement.contexts.values()}
+    return session.context(next((m for m in models if m in accepted), models[0]))
+
+
+def _query_rq(field: CommandField, session: Session, context: AcceptedContext) -> CommandSet:
+    return CommandSet(
+        field,
+        affected_sop_class_uid=context.abstract_syntax,
+        message_id=session.next_id(),
+        priority=MEDIUM_PRIORITY,
+        command_data_set_type=HAS_DATA_SET,
+    )
+
+
+def _store_rq(session: Session, context: AcceptedContext, source: Source, originator: Originator | None) -> CommandSet:
+    return CommandSet(
+        CommandField.C_STORE_RQ,
+        affected_sop_class_uid=context.abstract_syntax,
+        message_id=session.next_id(),
+        priority=MEDIUM_PRIORITY,
+        command_data_set_type=HAS_DATA_SET,
+        affected_sop_instance_uid=source.sop_instance_uid,
+        move_originator_application_entity_title=originator.aet if originator else None,
+        move_originator_message_id=originator.message_id if originator else None,
+    )
+
+
+def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
+    """A context that the instance can go in: as it is stored, else, uncompressed, converted to what the peer took."""
+    if source.size % 2:
+        raise DataError(f"the data set has an odd number of bytes ({source.size})", None, "PS3.5 7.1.1")
+    try:
+        return session.context(source.sop_class_uid, (source.transfer_syntax,)), source
+    except ContextRefused:
+        others = [c for c in session.agreement.contexts.values() if c.abstract_syntax == source.sop_class_uid]
+        native = next((c for c in others if not c.transfer_syntax.is_encapsulated), None)
+        if native is None or source.transfer_syntax.is_encapsulated:
+            raise
+    return native, _converted(source, native.transfer_syntax)
+
+
+def _converted(source: Source, transfer_syntax: UID) -> Source:
+    """The instance in another uncompressed transfer syntax, in memory."""
+    encoded = bytearray(source.size)
+    with source.open() as reading:
+        if reading.readv([memoryview(encoded)]) != source.size:
+            raise DataError("the data set ends early", None)
+    data = DataSet(bytes(encoded), source.transfer_syntax).encoded_as(transfer_syntax)
+    return BytesSource(data.encoded, source.sop_class_uid, source.sop_instance_uid, transfer_syntax)
+
+
+def _progress(command: CommandSet) -> Progress:
+    return Progress(
+        command.number_of_remaining_suboperations,
+        command.number_of_completed_suboperations,
+        command.number_of_failed_suboperations,
+        command.number_of_warning_suboperations,
+    )
+
+
+def _move_result(command: CommandSet, identifier: DataSet | None) -> MoveResult:
+    return MoveResult(
+        command.outcome,
+        command.number_of_completed_suboperations or 0,
+        command.number_of_failed_suboperations or 0,
+        command.number_of_warning_suboperations or 0,
+        failed_uids(identifier),
+    )
+
+
+def failed_uids(identifier: DataSet | None) -> tuple[UID, ...]:
+    """Failed SOP Instance UID List (0008,0058) of a final response; empty if it has none or it cannot be read."""
+    try:
+        values = [bytes(e.value) for e in identifier.elements() if e.tag == 0x00080058] if identifier else []
+    except DataError:
+        return ()
+    return tuple(UID(uid) for value in values for uid in value.decode("latin-1").strip("\0 ").split("\\") if uid)

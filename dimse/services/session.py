@@ -1,0 +1,386 @@
+"""`Session`: an association as a DIMSE user sees it - messages out, messages in (PS3.7 clause 6.3 and Annex E of PS3.8)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import NoReturn
+
+import pdu
+from dimse.association.events import (
+    AbortIndication,
+    AssociateConfirmation,
+    AssociateIndication,
+    AssociateRejection,
+    Event,
+    ReleaseConfirmation,
+    ReleaseIndication,
+    TimedOut,
+)
+from dimse.association.negotiation import AcceptedContext, Agreement, RefusedContext
+from dimse.association.table import State
+from dimse.data.commands import CommandField, CommandSet
+from dimse.data.datasets import DataSet
+from dimse.data.sources import Source
+from dimse.data.uids import UID
+from dimse.errors import Aborted, AssociationError, ConnectionLost, ContextRefused, DataError, ProtocolError, Rejected, UsageError
+from dimse.errors import TimedOut as TimedOutError
+from dimse.services.wire import Wire
+
+
+class PeerReleased(AssociationError):
+    """The peer asked for the release while something else was awaited; it has been agreed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A DIMSE message as its command set arrives; a data set that belongs to it is read from the session next."""
+
+    context: AcceptedContext
+    command: CommandSet
+
+
+class Session:
+    """Sends and receives the DIMSE messages of one association, on either side.
+
+    After `receive` returned a message with a data set, read that with `stream` or `data_set` (or `skip` it) before
+    anything else is received. The association's end raises: `Aborted`, `ConnectionLost`, `TimedOut`, `PeerReleased`.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.layer = wire.layer
+        self.cancelled: set[int] = set()
+        """Message ids of operations that the peer has cancelled (C-CANCEL-RQ)."""
+        self.running: AsyncGenerator[object, None] | None = None
+        """An iteration that the user may have left half way; `settle` ends it before the next operation."""
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self._events: deque[Event] = deque()
+        self._ahead: deque[Message] = deque()
+        self._command = bytearray()
+        self._context_id = 0
+        self._open: Message | None = None
+        self._last_id = 0
+
+    @property
+    def agreement(self) -> Agreement:
+        """What was negotiated; raises `UsageError` before that."""
+        if self.layer.agreement is None:
+            raise UsageError("there is no association yet")
+        return self.layer.agreement
+
+    @property
+    def alive(self) -> bool:
+        """Whether messages can still be exchanged."""
+        return self.layer.state is State.STA6
+
+    def context(self, abstract_syntax: str, transfer_syntaxes: Collection[str] | None = None) -> AcceptedContext:
+        """The accepted context for an abstract syntax (in one of these transfer syntaxes) in which this side is the SCU.
+
+        Raises `ContextRefused`.
+        """
+        is_scu = attrgetter("scu" if self.layer.is_requestor else "scp")
+        found = [c for c in self.agreement.contexts.values() if c.abstract_syntax == abstract_syntax and is_scu(c)]
+        for context in found:
+            if transfer_syntaxes is None or context.transfer_syntax in transfer_syntaxes:
+                return context
+        raise self._refused(UID(abstract_syntax), sorted(transfer_syntaxes or ()), found)
+
+    # The association's beginning and end
+
+    async def associate(self) -> pdu.AssociateAC:
+        """The requestor's part: awaits the answer to the A-ASSOCIATE-RQ. Raises `Rejected` and the association's ends."""
+        event = await self._next_event()
+        if isinstance(event, AssociateConfirmation):
+            return event.answer
+        raise _ending(event)
+
+    async def request(self) -> pdu.AssociateRQ:
+        """The acceptor's part: awaits an A-ASSOCIATE-RQ. Answer it with `layer.accept` or `layer.reject`."""
+        event = await self._next_event()
+        if isinstance(event, AssociateIndication):
+            return event.request
+        raise _ending(event)
+
+    async def release(self) -> None:
+        """Ends the association in good order (PS3.8 7.2), a collision with the peer's release included."""
+        await self.settle()
+        self.layer.release()
+        while not self.layer.closed:
+            event = await self._next_event()
+            if not isinstance(event, pdu.Fragment | ReleaseIndication | ReleaseConfirmation):
+                raise _ending(event)
+            if self.layer.state in (State.STA9, State.STA12):
+                self.layer.respond_release()
+            if isinstance(event, ReleaseConfirmation):
+                break
+        await self.wire.close()
+
+    async def abort(self) -> None:
+        """Ends the association at once with an A-ABORT and closes the transport."""
+        self.layer.abort()
+        await self.wire.close()
+
+    async def finish(self) -> None:
+        """Sta13: waits for the peer to close, as long as ARTIM lets it, and closes the transport."""
+        while self.layer.state is State.STA13 and not self.layer.closed:
+            await self.wire.pump()
+        await self.wire.close()
+
+    async def settle(self) -> None:
+        """Ends an iteration that the user left half way: sends its C-CANCEL and reads on to the final response."""
+        running, self.running = self.running, None
+        if running is not None:
+            await running.aclose()
+
+    # Sending
+
+    def next_id(self) -> int:
+        """A message id for the next request: 1 to 65535, round and round (PS3.7 9.1)."""
+        self._last_id = self._last_id % 0xFFFF + 1
+        return self._last_id
+
+    async def send(self, context: AcceptedContext, command: CommandSet, data: Source | DataSet | None = None) -> None:
+        """Sends one message. A `Source` goes out as it lies, a `DataSet` must be in the context's transfer syntax."""
+        self._check_open()
+        if data is None:
+            await self.wire.send(self.layer.send_message(context.id, command.encode()))
+        elif isinstance(data, DataSet):
+            readv = _reader(data.encoded)
+            await self.wire.send(self.layer.send_message(context.id, command.encode(), len(data.encoded), readv))
+            self.bytes_sent += len(data.encoded)
+        else:
+            with data.open() as reading:
+                await self._send_source(context, command, data.size, reading.readv)
+            self.bytes_sent += data.size
+
+    def _check_open(self) -> None:
+        """Raises what ended the association, if it has ended: the event may still lie behind messages that came before it."""
+        if not self.layer.established:
+            if ending := next((e for e in self._events if not isinstance(e, pdu.Fragment)), None):
+                raise _ending(ending)
+            raise UsageError("the association has ended", advice="connect again")
+
+    async def _send_source(self, context: AcceptedContext, command: CommandSet, size: int, readv: pdu.ReadV) -> None:
+        """Sends a message whose data are read on the way; if that fails the message cannot be ended, nor the association kept."""
+        try:
+            await self.wire.send(self.layer.send_message(context.id, command.encode(), size, readv))
+        except (EOFError, DataError, OSError) as error:
+            self.layer.abort()
+            await self.wire.send(())
+            raise Aborted(0, 0, by_peer=False, cause=f"a data set could not be read to its end: {error}") from error
+
+    # Receiving
+
+    async def receive(self, *, expecting: bool = True) -> Message:
+        """The next message's command set. `expecting`: a response is due, `Timeouts.response` rules; else `Timeouts.idle`."""
+        if self._open is not None:
+            raise UsageError("the data set of the message before has not been read")
+        self.layer.expecting = expecting
+        while not self._ahead:
+            if (message := await self._assemble()) is not None:
+                self._ahead.append(message)
+            else:
+                await self._pump()
+        message = self._ahead.popleft()
+        self._open = message if message.command.has_data_set else None
+        return message
+
+    async def response(self, pending: Collection[int]) -> Message:
+        """The next response to one of these message ids. A C-CANCEL in between is noted; anything else ends the association."""
+        while True:
+            message = await self.receive()
+            command = message.command
+            if command.command_field == CommandField.C_CANCEL_RQ:
+                self.note_cancel(command)
+            elif not command.is_response or command.message_id_being_responded_to not in pending:
+                await self.violation(f"{command.name} for message {command.message_id_being_responded_to} was not asked for", "PS3.7 9.3")
+            elif command.status is None:
+                await self.violation(f"{command.name} has no Status (0000,0900)", "PS3.7 9.3")
+            else:
+                return message
+
+    async def poll(self) -> None:
+        """Takes in what has come, without waiting, and notes C-CANCELs; other requests are kept for `receive`."""
+        if not self._events:
+            self._events.extend(await self.wire.pump(wait=False))
+        while self._events and not (self._ahead and self._ahead[-1].command.has_data_set):
+            if (message := await self._assemble()) is None:
+                break
+            if message.command.command_field == CommandField.C_CANCEL_RQ:
+                self.note_cancel(message.command)
+            else:
+                self._ahead.append(message)
+
+    def note_cancel(self, command: CommandSet) -> None:
+        """Remembers which operation a C-CANCEL-RQ is for (PS3.7 9.3.2.3)."""
+        if command.message_id_being_responded_to is not None and len(self.cancelled) < MAX_CANCELS:
+            self.cancelled.add(command.message_id_being_responded_to)
+
+    async def stream(self, write: Callable[[Sequence[memoryview]], None]) -> None:
+        """Hands the open message's data set to `write` as it comes in, all pieces of one read at a time; none is copied.
+
+        The pieces are valid during the call. Returns when the data set is complete.
+        """
+        if self._open is None:
+            return
+        context_id, events, self.layer.expecting = self._open.context.id, self._events, True
+        while True:
+            pieces: list[memoryview] = []
+            complete = False
+            while events and not complete:
+                event = events.popleft()
+                if type(event) is not pdu.Fragment:
+                    raise await self._released_or(event)
+                if event.is_command or event.context_id != context_id:
+                    await self.violation("a data set is interrupted by another message", "PS3.8 Annex E.1")
+                pieces.append(event.data)
+                complete = event.is_last
+            if pieces:
+                self.bytes_received += sum(map(len, pieces))
+                write(pieces)
+            if complete:
+                self._open = None
+                return
+            await self._pump()
+
+    async def data_set(self, limit: int) -> bytes:
+        """The open message's data set, whole; one that is longer than `limit` bytes is read to its end and raises `DataError`."""
+        pieces: list[bytes] = []
+        size = 0
+
+        def collect(views: Sequence[memoryview]) -> None:
+            nonlocal size
+            size += sum(map(len, views))
+            if size <= limit:
+                pieces.extend(map(bytes, views))
+
+        await self.stream(collect)
+        if size > limit:
+            raise DataError(f"a data set of {size} bytes is longer than the limit of {limit}", offset=limit)
+        return b"".join(pieces)
+
+    async def skip(self) -> None:
+        """Reads the open message's data set, if there is one, and drops it."""
+        await self.stream(lambda pieces: None)
+
+    async def violation(self, what: str, clause: str) -> NoReturn:
+        """The peer broke the DIMSE protocol: aborts and raises `ProtocolError`."""
+        self.layer.abort()
+        await self.wire.send(())
+        raise ProtocolError(what, clause)
+
+    # Inside
+
+    def _refused(self, abstract_syntax: UID, syntaxes: Sequence[str], found: Sequence[AcceptedContext]) -> ContextRefused:
+        """Why there is no context: not proposed, refused with this result, or accepted in other transfer syntaxes only."""
+        what = f"no presentation context for {abstract_syntax.name}" + (f" in {UID(syntaxes[0]).name}" if syntaxes else "")
+        answers = {
+            r.words
+            for r in self.agreement.refused
+            if r.context.abstract_syntax == abstract_syntax and (not syntaxes or set(syntaxes) & set(r.context.transfer_syntaxes))
+        }
+        if answers:
+            return ContextRefused(f"{what}: the peer answered {', '.join(sorted(answers))}")
+        if found:
+            return ContextRefused(f"{what}: the peer accepted it in {', '.join(sorted(c.transfer_syntax.name for c in found))} only")
+        return ContextRefused(f"{what}: it was not proposed", "name it among the contexts when connecting")
+
+    async def _assemble(self) -> Message | None:
+        """The next command set among the events, or None when they are used up before its end."""
+        while self._events:
+            event = self._events.popleft()
+            if not isinstance(event, pdu.Fragment):
+                raise await self._released_or(event)
+            if not event.is_command:
+                await self.violation("a data set came without its command set", "PS3.8 Annex E.1")
+            if self._command and event.context_id != self._context_id:
+                await self.violation("a command set changes its presentation context", "PS3.8 Annex E.1")
+            self._context_id = event.context_id
+            self._command += event.data
+            if len(self._command) > self.layer.limits.command_set:
+                await self.violation(f"a command set is longer than {self.layer.limits.command_set} bytes", "limit of this side")
+            if event.is_last:
+                return await self._message()
+        return None
+
+    async def _message(self) -> Message:
+        encoded, self._command = bytes(self._command), bytearray()
+        try:
+            command = CommandSet.decode(encoded)
+        except DataError as error:
+            await self.violation(f"a command set cannot be read: {error}", "PS3.7 6.3.1")
+        return Message(self.agreement.contexts[self._context_id], command)
+
+    async def _next_event(self) -> Event:
+        while not self._events:
+            await self._pump()
+        return self._events.popleft()
+
+    async def _pump(self) -> None:
+        """More events, from a transport that still can bring some."""
+        if self.layer.closed or self.layer.state is State.STA13:
+            raise _ending(None)
+        self._events.extend(await self.wire.pump())
+
+    async def _released_or(self, event: Event) -> AssociationError:
+        """What to raise: data were awaited and the association ended. A release that the peer asks for is agreed to first."""
+        if isinstance(event, ReleaseIndication) and self.layer.state is State.STA8:
+            self.layer.respond_release()
+            await self.wire.send(())
+            return PeerReleased("the peer released the association")
+        return _ending(event)
+
+
+def _ending(event: Event | None) -> AssociationError:
+    """What the end of an association is to our caller."""
+    match event:
+        case AssociateRejection(answer=rj):
+            return Rejected(rj.result, rj.source, rj.reason)
+        case AbortIndication():
+            return Aborted(event.source, event.reason, by_peer=event.by_peer, cause=event.cause)
+        case TimedOut():
+            return TimedOutError(event.wait, event.seconds)
+        case _:
+            return ConnectionLost()
+
+
+MAX_CANCELS = 1024
+"""C-CANCELs that are remembered although no operation of their message id is under way: a peer cannot make it more."""
+
+
+def _reader(encoded: bytes) -> Callable[[list[memoryview]], int]:
+    """A `readv` over bytes in memory."""
+    view, at = memoryview(encoded), 0
+
+    def readv(holes: list[memoryview]) -> int:
+        nonlocal at
+        start = at
+        for hole in holes:
+            piece = view[at : at + len(hole)]
+            hole[: len(piece)] = piece
+            at += len(piece)
+        return at - start
+
+    return readv
+
+
+class Negotiated:
+    """What the fronts' associations have in common: what was negotiated, and the session that runs on it."""
+
+    def __init__(self, session: Session, answer: pdu.AssociateAC) -> None:
+        self.session = session
+        self.answer = answer
+
+    @property
+    def accepted(self) -> tuple[AcceptedContext, ...]:
+        """The presentation contexts that may be used."""
+        return tuple(self.session.agreement.contexts.values())
+
+    @property
+    def refused(self) -> tuple[RefusedContext, ...]:
+        """The presentation contexts that the peer did not accept, each with its result."""
+        return self.session.agreement.refused

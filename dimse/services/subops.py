@@ -1,0 +1,157 @@
+"""C-MOVE and C-GET as provider: the C-STORE sub-operations, their counters, and the responses (PS3.4 C.4.2 and C.4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from dimse.association.layer import UpperLayer
+from dimse.association.negotiation import Context, propose
+from dimse.data import status as codes
+from dimse.data.commands import NO_DATA_SET, CommandField, CommandSet
+from dimse.data.datasets import DataSet
+from dimse.data.elements import encode_element
+from dimse.data.sources import Source
+from dimse.data.status import Category, Status
+from dimse.data.uids import UID
+from dimse.errors import AssociationError, ProtocolError, Refused
+from dimse.services import scu
+from dimse.services.handlers import Address, Request, Services
+from dimse.services.plan import batches
+from dimse.services.session import Session
+
+FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
+
+
+@dataclass
+class Counters:
+    """The sub-operations of one C-MOVE or C-GET (PS3.4 C.4.2.1.6 to C.4.2.1.9)."""
+
+    remaining: int
+    completed: int = 0
+    failed: int = 0
+    warning: int = 0
+    failed_uids: list[str] = field(default_factory=list)
+
+    def count(self, uid: str, status: Status) -> None:
+        """Takes in how one sub-operation ended."""
+        self.remaining -= 1
+        if status == codes.SUCCESS:
+            self.completed += 1
+        elif status.category is Category.WARNING:
+            self.warning += 1
+        else:
+            self.failed += 1
+            self.failed_uids.append(uid)
+
+    @property
+    def final_status(self) -> int:
+        """The status of the final response when nothing was cancelled (PS3.4 Table C.4-2)."""
+        if not self.failed and not self.warning:
+            return codes.SUCCESS
+        return codes.SUBOPERATIONS_WARNING if self.completed or self.warning else codes.UNABLE_TO_PERFORM_SUBOPERATIONS
+
+
+Results = AsyncGenerator[tuple[Source, Status], None]
+"""Sub-operations as they are done: each instance and the status that its C-STORE came to."""
+
+
+async def provide(
+    session: Session, services: Services, request: Request, *, aet: str, failure: Callable[[Exception], Status]
+) -> tuple[CommandSet, DataSet | None]:
+    """Performs one C-MOVE or C-GET: its sub-operations and pending responses. Returns the final response, which the caller sends.
+
+    A C-CANCEL takes effect before the next sub-operation. `aet` calls a move's destination; `failure` turns a handler's
+    exception into a status.
+    """
+    try:
+        sources, results = _asked_for(session, services, request, aet)
+    except Exception as error:  # a handler's mistake must not end the association
+        return request.command.response(failure(error)), None
+    counters, cancelled, comment = Counters(len(sources)), False, ""
+    async with aclosing(results):
+        async for source, status in results:
+            counters.count(source.sop_instance_uid, status)
+            comment = status.comment or comment
+            await session.poll()
+            if request.command.message_id in session.cancelled:
+                cancelled = counters.remaining > 0
+                break
+            if counters.remaining:
+                await session.send(request.context, _response(request, counters, codes.PENDING))
+    final = Status(codes.CANCEL if cancelled else counters.final_status, comment if counters.failed else "")
+    identifier = _failed_list(counters.failed_uids, request.context.transfer_syntax)
+    return _response(request, counters, final, has_identifier=identifier is not None), identifier
+
+
+def _asked_for(session: Session, services: Services, request: Request, aet: str) -> tuple[Sequence[Source], Results]:
+    """The instances that are asked for, and the sub-operations that send them: to a third AE, or back on this association."""
+    if request.command.command_field == CommandField.C_GET_RQ and services.get is not None:
+        sources = services.get(request)
+        return sources, scu.store_all(session, sources)
+    if services.move is None or services.where is None:
+        raise Refused(codes.UNRECOGNIZED_OPERATION, "this operation is not provided")
+    address = services.where(request, request.command.move_destination or "")
+    sources = services.move(request)
+    return sources, _suboperations(session, request, address, aet, sources)
+
+
+async def _suboperations(session: Session, request: Request, address: Address, aet: str, sources: Sequence[Source]) -> Results:
+    """Sends the instances over as few associations as possible; yields each with its status, also the ones that cannot go."""
+    originator = scu.Originator(request.peer.calling, request.command.message_id or 0)
+    for batch in batches(sources):
+        done = 0
+        try:
+            target = await _associate(session, address, aet, batch.contexts)
+            try:
+                async with aclosing(scu.store_all(target, batch.sources, originator=originator)) as results:
+                    async for source, status in results:
+                        done += 1
+                        yield source, status
+            except GeneratorExit:
+                await target.release()  # a C-CANCEL: the destination has done nothing wrong
+                raise
+            except BaseException:
+                await target.abort()
+                raise
+            await target.release()
+        except (AssociationError, ProtocolError) as error:
+            failed = Status(codes.UNABLE_TO_PERFORM_SUBOPERATIONS, f"{address.aet}: {error}", service="C-STORE", local=True)
+            for source in batch.sources[done:]:
+                yield source, failed
+
+
+async def _associate(session: Session, address: Address, aet: str, contexts: Sequence[Context]) -> Session:
+    """An association with the destination."""
+    limits = session.layer.limits
+    request = propose(address.aet, aet, contexts, max_pdu=limits.max_pdu)
+    target = Session(await session.wire.dial(address, UpperLayer.requestor(request, timeouts=session.layer.timeouts, limits=limits)))
+    try:
+        await target.associate()
+    except BaseException:
+        await target.abort()
+        raise
+    return target
+
+
+def _response(request: Request, counters: Counters, status: int, *, has_identifier: bool = False) -> CommandSet:
+    """A response with its counters; that of the remaining ones only where the standard has it (PS3.4 C.4.2.1.6)."""
+    shows_remaining = status in (codes.PENDING, codes.CANCEL)
+    return request.command.response(
+        status,
+        command_data_set_type=scu.HAS_DATA_SET if has_identifier else NO_DATA_SET,
+        number_of_remaining_suboperations=counters.remaining if shows_remaining else None,
+        number_of_completed_suboperations=counters.completed,
+        number_of_failed_suboperations=counters.failed,
+        number_of_warning_suboperations=counters.warning,
+    )
+
+
+def _failed_list(uids: Sequence[str], transfer_syntax: UID) -> DataSet | None:
+    """The identifier of a final response that has failures (PS3.4 C.4.2.1.4.2)."""
+    if not uids:
+        return None
+    value = "\\".join(uids).encode("latin-1")
+    padded = value + b"\0" * (len(value) % 2)
+    return DataSet(encode_element(FAILED_SOP_INSTANCE_UID_LIST, "UI", padded, transfer_syntax), transfer_syntax)

@@ -1,6 +1,6 @@
 """The state machine of the DICOM upper layer: PS3.8 Table 9-10 as one grid, and its actions (Tables 9-6 to 9-9) as rows.
 
-`python -m dimse.association.table` prints the picture that stands in the README.
+`python -m dimse.association` prints the picture that stands in the README.
 """
 
 from __future__ import annotations
@@ -221,21 +221,35 @@ GRID = _read_grid(GRID_TEXT)
 
 
 def picture() -> str:
-    """The state machine as text: the states, the events and, per event and state, the action and where it leads."""
-    lines = [f"Sta{state:<3} {state.words}" for state in State]
-    lines += ["", f"{'':44}" + "".join(f"{f'Sta{state}':>9}" for state in State)]
-    lines += [f"{f'Evt{event}':6}{event.words:38}" + "".join(f"{_cell(event, state):>9}" for state in State) for event in Evt]
-    return "\n".join(line.rstrip() for line in lines)
+    """The state machine as text: states, events, the grid of Table 9-10, and what each action does."""
+    states = [f"{f'Sta{state}':6} {state.words}" for state in State]
+    events = [f"{f'Evt{event}':6} {event.words}" for event in Evt]
+    head = " " * 6 + "".join(f"{f'Sta{state}':>6}" for state in State)
+    grid = [f"{f'Evt{event}':6}" + "".join(f"{GRID.get((event, state), '.'):>6}" for state in State) for event in Evt]
+    actions = [f"{name:6} {_row(action)}" for name, action in ACTIONS.items()]
+    return "\n\n".join("\n".join(part) for part in (states, events, [head, *grid], actions))
 
 
-def _cell(event: Evt, state: State) -> str:
-    """`AE-6 3|13`: the action and the number of the state it leads to."""
-    name = GRID.get((event, state))
-    if name is None:
-        return "."
-    action = ACTIONS[name]
-    return f"{name}>{action.next_state}" + (f"|{action.otherwise}" if action.otherwise else "")
+def diagram() -> str:
+    """The life of an association without accidents, as a Mermaid state diagram: all actions but those that abort (AA)."""
+    edges: dict[tuple[State, State], list[str]] = {}
+    for (event, state), name in GRID.items():
+        for target in (ACTIONS[name].next_state, ACTIONS[name].otherwise):
+            if target is not None and target is not state and not name.startswith("AA"):
+                edges.setdefault((state, target), []).append(f"{event.words.replace(':', '')} ({name})")
+    nodes = [f"    Sta{state}: Sta{state} {state.words.replace(':', ',')}" for state in State]
+    lines = [f"    Sta{start} --> Sta{target}: {', '.join(labels)}" for (start, target), labels in edges.items()]
+    return "\n".join(["stateDiagram-v2", *nodes, *lines])
 
 
-if __name__ == "__main__":
-    print(picture())
+def _row(action: Action) -> str:
+    """What an action does, in words: `send A-ABORT (source 2); indicate A-P-ABORT indication; start ARTIM; Sta13`."""
+    target = f"Sta{action.next_state}" + (f" or Sta{action.otherwise}" if action.otherwise else "")
+    parts = (
+        action.send and f"send {action.send.value}",
+        action.indicate and f"issue {action.indicate.value}",
+        action.artim and f"{action.artim.value} ARTIM",
+        "close" if action.close else None,
+        target,
+    )
+    return "; ".join(part for part in parts if part)

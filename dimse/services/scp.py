@@ -28,8 +28,9 @@ from dimse.data.uids import (
 )
 from dimse.errors import AssociationError, DataError, ProtocolError, Refused
 from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink
+from dimse.services.messages import Message
 from dimse.services.scu import HAS_DATA_SET
-from dimse.services.session import Message, PeerReleased, Session
+from dimse.services.session import PeerReleased, Session
 from dimse.services.subops import provide
 
 FIND_MODELS = frozenset({PatientRootFind, StudyRootFind, PatientStudyOnlyFind})
@@ -117,7 +118,7 @@ class Provider:
             layer.reject(reply)
             self.report.ended = f"rejected: {pdu.rejection_words(reply.result, reply.source, reply.reason)}"
             return False
-        layer.accept(reply)
+        self.session.accept(reply)
         return True
 
     # Operations
@@ -135,7 +136,7 @@ class Provider:
             await self.session.skip()
             await self._respond(message, fault)
         elif handler is not None:
-            self.session.cancelled.discard(command.message_id)
+            self.session.serve(command.message_id)
             await handler(message)
 
     def _fault(self, message: Message, *, known: bool) -> Status | None:
@@ -173,7 +174,7 @@ class Provider:
         with closing(_Matches(self, request)) as matches:
             for match in matches:
                 await self.session.poll()
-                if message.command.message_id in self.session.cancelled:
+                if self.session.cancelled:
                     status = Status(codes.CANCEL, service="C-FIND")
                     break
                 await self._pending(message, match)

@@ -18,7 +18,8 @@ from dimse.data.sources import BytesSource, Source
 from dimse.data.status import Status
 from dimse.data.uids import UID, PatientRootFind, PatientRootMove, StudyRootFind, StudyRootMove, Verification
 from dimse.errors import ContextRefused, DataError, OperationFailed
-from dimse.services.session import Message, Session
+from dimse.services.messages import Message
+from dimse.services.session import Session
 
 HAS_DATA_SET = 0x0000
 """Command Data Set Type: any value but 0101H says that a data set follows (PS3.7 E.1)."""

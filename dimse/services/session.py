@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pdu
 from dimse.association.events import (
@@ -27,19 +26,14 @@ from dimse.data.sources import Source
 from dimse.data.uids import UID
 from dimse.errors import Aborted, AssociationError, ConnectionLost, ContextRefused, DataError, ProtocolError, Rejected, UsageError
 from dimse.errors import TimedOut as TimedOutError
+from dimse.services.messages import Ended, Inbox, Message
 from dimse.services.wire import Wire
+
+T = TypeVar("T")
 
 
 class PeerReleased(AssociationError):
     """The peer asked for the release while something else was awaited; it has been agreed to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A DIMSE message as its command set arrives; a data set that belongs to it is read from the session next."""
-
-    context: AcceptedContext
-    command: CommandSet
 
 
 class Session:
@@ -52,17 +46,15 @@ class Session:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.layer = wire.layer
-        self.cancelled: set[int] = set()
-        """Message ids of operations that the peer has cancelled (C-CANCEL-RQ)."""
         self.running: AsyncGenerator[object, None] | None = None
         """An iteration that the user may have left half way; `settle` ends it before the next operation."""
+        self.cancelled = False
+        """The operation that is being served (`serve`) has been cancelled by the peer."""
         self.bytes_received = 0
         self.bytes_sent = 0
-        self._events: deque[Event] = deque()
+        self._inbox = Inbox(self.layer.limits.command_set)
         self._ahead: deque[Message] = deque()
-        self._command = bytearray()
-        self._context_id = 0
-        self._open: Message | None = None
+        self._serving: int | None = None
         self._last_id = 0
 
     @property
@@ -95,15 +87,20 @@ class Session:
         """The requestor's part: awaits the answer to the A-ASSOCIATE-RQ. Raises `Rejected` and the association's ends."""
         event = await self._next_event()
         if isinstance(event, AssociateConfirmation):
+            self._inbox.contexts = event.agreement.contexts
             return event.answer
-        raise _ending(event)
+        raise _error_of(event)
 
     async def request(self) -> pdu.AssociateRQ:
-        """The acceptor's part: awaits an A-ASSOCIATE-RQ. Answer it with `layer.accept` or `layer.reject`."""
+        """The acceptor's part: awaits an A-ASSOCIATE-RQ. Answer it with `accept` or `layer.reject`."""
         event = await self._next_event()
         if isinstance(event, AssociateIndication):
             return event.request
-        raise _ending(event)
+        raise _error_of(event)
+
+    def accept(self, answer: pdu.AssociateAC) -> None:
+        """The acceptor's part: accepts the association with this answer."""
+        self._inbox.contexts = self.layer.accept(answer).contexts
 
     async def release(self) -> None:
         """Ends the association in good order (PS3.8 7.2), a collision with the peer's release included."""
@@ -112,7 +109,7 @@ class Session:
         while not self.layer.closed:
             event = await self._next_event()
             if not isinstance(event, pdu.Fragment | ReleaseIndication | ReleaseConfirmation):
-                raise _ending(event)
+                raise _error_of(event)
             if self.layer.state in (State.STA9, State.STA12):
                 self.layer.respond_release()
             if isinstance(event, ReleaseConfirmation):
@@ -160,8 +157,8 @@ class Session:
     def _check_open(self) -> None:
         """Raises what ended the association, if it has ended: the event may still lie behind messages that came before it."""
         if not self.layer.established:
-            if ending := next((e for e in self._events if not isinstance(e, pdu.Fragment)), None):
-                raise _ending(ending)
+            if ending := self._inbox.ending:
+                raise _error_of(ending)
             raise UsageError("the association has ended", advice="connect again")
 
     async def _send_source(self, context: AcceptedContext, command: CommandSet, size: int, readv: pdu.ReadV) -> None:
@@ -177,16 +174,16 @@ class Session:
 
     async def receive(self, *, expecting: bool = True) -> Message:
         """The next message's command set. `expecting`: a response is due, `Timeouts.response` rules; else `Timeouts.idle`."""
-        if self._open is not None:
+        if self._inbox.open is not None:
             raise UsageError("the data set of the message before has not been read")
         self.layer.expecting = expecting
         while not self._ahead:
-            if (message := await self._assemble()) is not None:
+            if (message := await self._read(self._inbox.message)) is not None:
                 self._ahead.append(message)
             else:
                 await self._pump()
         message = self._ahead.popleft()
-        self._open = message if message.command.has_data_set else None
+        self._inbox.open = message if message.command.has_data_set else None
         return message
 
     async def response(self, pending: Collection[int]) -> Message:
@@ -195,7 +192,7 @@ class Session:
             message = await self.receive()
             command = message.command
             if command.command_field == CommandField.C_CANCEL_RQ:
-                self.note_cancel(command)
+                self._note_cancel(command)
             elif not command.is_response or command.message_id_being_responded_to not in pending:
                 await self.violation(f"{command.name} for message {command.message_id_being_responded_to} was not asked for", "PS3.7 9.3")
             elif command.status is None:
@@ -203,49 +200,36 @@ class Session:
             else:
                 return message
 
+    def serve(self, message_id: int) -> None:
+        """Begins to serve an operation: a C-CANCEL of this message id sets `cancelled`."""
+        self._serving, self.cancelled = message_id, False
+
     async def poll(self) -> None:
-        """Takes in what has come, without waiting, and notes C-CANCELs; other requests are kept for `receive`."""
-        if not self._events:
-            self._events.extend(await self.wire.pump(wait=False))
-        while self._events and not (self._ahead and self._ahead[-1].command.has_data_set):
-            if (message := await self._assemble()) is None:
+        """Takes in what has come, without waiting, and notes a C-CANCEL; other requests are kept for `receive`."""
+        if not self._inbox:
+            self._inbox.add(await self.wire.pump(wait=False))
+        while not (self._ahead and self._ahead[-1].command.has_data_set):
+            message = await self._read(self._inbox.message)
+            if message is None:
                 break
             if message.command.command_field == CommandField.C_CANCEL_RQ:
-                self.note_cancel(message.command)
+                self._note_cancel(message.command)
             else:
                 self._ahead.append(message)
-
-    def note_cancel(self, command: CommandSet) -> None:
-        """Remembers which operation a C-CANCEL-RQ is for (PS3.7 9.3.2.3)."""
-        if command.message_id_being_responded_to is not None and len(self.cancelled) < MAX_CANCELS:
-            self.cancelled.add(command.message_id_being_responded_to)
 
     async def stream(self, write: Callable[[Sequence[memoryview]], None]) -> None:
         """Hands the open message's data set to `write` as it comes in, all pieces of one read at a time; none is copied.
 
         The pieces are valid during the call. Returns when the data set is complete.
         """
-        if self._open is None:
-            return
-        context_id, events, self.layer.expecting = self._open.context.id, self._events, True
-        while True:
-            pieces: list[memoryview] = []
-            complete = False
-            while events and not complete:
-                event = events.popleft()
-                if type(event) is not pdu.Fragment:
-                    raise await self._released_or(event)
-                if event.is_command or event.context_id != context_id:
-                    await self.violation("a data set is interrupted by another message", "PS3.8 Annex E.1")
-                pieces.append(event.data)
-                complete = event.is_last
+        self.layer.expecting = True
+        while self._inbox.open is not None:
+            pieces, is_complete = await self._read(self._inbox.pieces)
             if pieces:
                 self.bytes_received += sum(map(len, pieces))
                 write(pieces)
-            if complete:
-                self._open = None
-                return
-            await self._pump()
+            if not is_complete:
+                await self._pump()
 
     async def data_set(self, limit: int) -> bytes:
         """The open message's data set, whole; one that is longer than `limit` bytes is read to its end and raises `DataError`."""
@@ -289,53 +273,37 @@ class Session:
             return ContextRefused(f"{what}: the peer accepted it in {', '.join(sorted(c.transfer_syntax.name for c in found))} only")
         return ContextRefused(f"{what}: it was not proposed", "name it among the contexts when connecting")
 
-    async def _assemble(self) -> Message | None:
-        """The next command set among the events, or None when they are used up before its end."""
-        while self._events:
-            event = self._events.popleft()
-            if not isinstance(event, pdu.Fragment):
-                raise await self._released_or(event)
-            if not event.is_command:
-                await self.violation("a data set came without its command set", "PS3.8 Annex E.1")
-            if self._command and event.context_id != self._context_id:
-                await self.violation("a command set changes its presentation context", "PS3.8 Annex E.1")
-            self._context_id = event.context_id
-            self._command += event.data
-            if len(self._command) > self.layer.limits.command_set:
-                await self.violation(f"a command set is longer than {self.layer.limits.command_set} bytes", "limit of this side")
-            if event.is_last:
-                return await self._message()
-        return None
+    def _note_cancel(self, command: CommandSet) -> None:
+        """A C-CANCEL-RQ counts for the operation that is being served; for any other there is nothing to cancel (PS3.7 9.3.2.3)."""
+        if command.message_id_being_responded_to == self._serving:
+            self.cancelled = True
 
-    async def _message(self) -> Message:
-        encoded, self._command = bytes(self._command), bytearray()
+    async def _read(self, read: Callable[[], T]) -> T:
+        """What the inbox reads. Agrees to a release that stands in the way, aborts where the peer broke the protocol."""
         try:
-            command = CommandSet.decode(encoded)
-        except DataError as error:
-            await self.violation(f"a command set cannot be read: {error}", "PS3.7 6.3.1")
-        return Message(self.agreement.contexts[self._context_id], command)
+            return read()
+        except ProtocolError as error:
+            await self.violation(error.what, error.clause)
+        except Ended as ended:
+            if isinstance(ended.event, ReleaseIndication) and self.layer.state is State.STA8:
+                self.layer.respond_release()
+                await self.wire.send(())
+                raise PeerReleased("the peer released the association") from None
+            raise _error_of(ended.event) from None
 
     async def _next_event(self) -> Event:
-        while not self._events:
+        while (event := self._inbox.event()) is None:
             await self._pump()
-        return self._events.popleft()
+        return event
 
     async def _pump(self) -> None:
         """More events, from a transport that still can bring some."""
         if self.layer.closed or self.layer.state is State.STA13:
-            raise _ending(None)
-        self._events.extend(await self.wire.pump())
-
-    async def _released_or(self, event: Event) -> AssociationError:
-        """What to raise: data were awaited and the association ended. A release that the peer asks for is agreed to first."""
-        if isinstance(event, ReleaseIndication) and self.layer.state is State.STA8:
-            self.layer.respond_release()
-            await self.wire.send(())
-            return PeerReleased("the peer released the association")
-        return _ending(event)
+            raise ConnectionLost
+        self._inbox.add(await self.wire.pump())
 
 
-def _ending(event: Event | None) -> AssociationError:
+def _error_of(event: Event) -> AssociationError:
     """What the end of an association is to our caller."""
     match event:
         case AssociateRejection(answer=rj):
@@ -346,10 +314,6 @@ def _ending(event: Event | None) -> AssociationError:
             return TimedOutError(event.wait, event.seconds)
         case _:
             return ConnectionLost()
-
-
-MAX_CANCELS = 1024
-"""C-CANCELs that are remembered although no operation of their message id is under way: a peer cannot make it more."""
 
 
 def _reader(encoded: bytes) -> Callable[[list[memoryview]], int]:

@@ -75,7 +75,7 @@ async def provide(
             counters.count(source.sop_instance_uid, status)
             comment = status.comment or comment
             await session.poll()
-            if request.command.message_id in session.cancelled:
+            if session.cancelled:
                 cancelled = counters.remaining > 0
                 break
             if counters.remaining:

@@ -84,7 +84,7 @@ class SocketWire:
             return self._after(self.layer.timeout(time.monotonic())) if wait else []
         except OSError:
             return self.layer.receive_eof()
-        if self._interrupted and not chunk:
+        if self._interrupted and not chunk and self.layer.established:
             self.layer.abort()
             return self._after([AbortIndication(0, 0, by_peer=False, cause="this side is stopping")])
         self.last_active = now
@@ -300,10 +300,10 @@ class Server(Reception):
             aet, services, check_called=check_called, any_storage=any_storage, timeouts=timeouts, limits=limits, report=report, trace=trace
         )
         self._listener: socket.socket | None = None
-        self._wake, self._woken = socket.socketpair()
+        self._wake: socket.socket | None = None
         self._lock = self._change = threading.Condition()
+        self._is_running = False
         self._wires: set[SocketWire] = set()
-        self._thread: threading.Thread | None = None
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Binds and listens; port 0 takes a free one. Returns host and port. Raises `OSError`."""
@@ -313,35 +313,44 @@ class Server(Reception):
         return bound
 
     def serve(self, host: str = "127.0.0.1", port: int = 104) -> None:
-        """Listens and serves until `stop` is called from elsewhere: a handler, another thread, a signal."""
+        """Listens and serves until `stop` is called in another thread."""
         self.listen(host, port)
         self.run()
 
     def start(self) -> None:
         """Serves in a background thread. Raises `UsageError` before `listen`."""
         self._listening()
-        self._thread = threading.Thread(target=self.run, name=f"dimse {self.aet}", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self.run, name=f"dimse {self.aet}", daemon=True).start()
+        with self._change:
+            self._change.wait_for(lambda: self._is_running)
 
     def run(self) -> None:
         """Accepts until `stop`; what is under way by then goes on in its threads."""
         listener = self._listening()
-        with listener, selectors.DefaultSelector() as selector:
-            selector.register(listener, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
-            while not any(key.fileobj is self._woken for key, _ in selector.select()):
-                self._accept(listener)
+        self._wake, woken = socket.socketpair()
+        self._set_running(True)
+        try:
+            with listener, woken, selectors.DefaultSelector() as selector:
+                selector.register(listener, selectors.EVENT_READ)
+                selector.register(woken, selectors.EVENT_READ)
+                while not any(key.fileobj is woken for key, _ in selector.select()):
+                    self._accept(listener)
+        finally:
+            self._set_running(False)
 
     def stop(self, grace: float = 30.0) -> None:
         """Accepts no more, lets what is under way come to its end, at most `grace` seconds, and aborts the rest.
 
-        An association that has been silent for a second is not under way. A handler that does not return is left behind.
+        Not to be called by a handler. An association that has been silent for a second is not under way. A handler that does
+        not return is left behind. May be called again.
         """
-        self._wake.send(b"x")
-        if self._thread is not None:
-            self._thread.join()
+        if self._wake is not None:
+            self._wake.close()  # which the thread that accepts reads as the end
         end = time.monotonic() + grace
         with self._change:
+            self._change.wait_for(lambda: not self._is_running)
+            if self._listener is not None:
+                self._listener.close()
             while self._wires and (now := time.monotonic()) < end + GIVE_UP:
                 for wire in self._wires:
                     if now >= end or now - wire.last_active >= IDLE_WHEN_STOPPING:
@@ -360,15 +369,20 @@ class Server(Reception):
             raise UsageError("the server does not listen yet", advice="call listen(host, port) first")
         return self._listener
 
+    def _set_running(self, is_running: bool) -> None:
+        with self._change:
+            self._is_running = is_running
+            self._change.notify_all()
+
     def _accept(self, listener: socket.socket) -> None:
         try:
             sock, address = listener.accept()
+            wire = SocketWire(sock, self._layer(), f"{address[0]}:{address[1]}")
         except OSError as error:  # the connection is gone again, or descriptors ran out: neither ends the server
             log.warning("cannot accept a connection: %s", error)
             with self._change:
                 self._change.wait(0.1)
             return
-        wire = SocketWire(sock, self._layer(), f"{address[0]}:{address[1]}")
         with self._change:
             self._wires.add(wire)
         threading.Thread(target=self._serve, args=(wire,), name=f"dimse {wire.address}", daemon=True).start()

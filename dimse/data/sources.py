@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -93,13 +93,30 @@ class FileSource:
             )
         if length <= offset:
             raise DataError(f"{self.path}: the file has no data set", offset, "PS3.10 7")
+        self._fill(
+            self.path,
+            meta.media_storage_sop_class_uid,
+            meta.media_storage_sop_instance_uid,
+            meta.transfer_syntax_uid,
+            offset,
+            length - offset,
+        )
+
+    @classmethod
+    def known(cls, path: Path, sop_class_uid: UID, sop_instance_uid: UID, transfer_syntax: UID, offset: int, size: int) -> FileSource:
+        """A source whose head need not be read, because somebody, an index say, knows what is in it."""
+        source = object.__new__(cls)
+        source._fill(path, sop_class_uid, sop_instance_uid, transfer_syntax, offset, size)
+        return source
+
+    def _fill(self, path: Path, sop_class_uid: UID, sop_instance_uid: UID, transfer_syntax: UID, offset: int, size: int) -> None:
         fill = object.__setattr__
-        fill(self, "path", Path(self.path))  # a str does as well
-        fill(self, "sop_class_uid", meta.media_storage_sop_class_uid)
-        fill(self, "sop_instance_uid", meta.media_storage_sop_instance_uid)
-        fill(self, "transfer_syntax", meta.transfer_syntax_uid)
+        fill(self, "path", Path(path))  # a str does as well
+        fill(self, "sop_class_uid", sop_class_uid)
+        fill(self, "sop_instance_uid", sop_instance_uid)
+        fill(self, "transfer_syntax", transfer_syntax)
         fill(self, "offset", offset)
-        fill(self, "size", length - offset)
+        fill(self, "size", size)
 
     def open(self) -> FileReading:
         """A new pass over the data set. Raises `OSError`, or `DataError` if the file has changed its size."""
@@ -198,30 +215,31 @@ class BytesReading:
         self._left.release()
 
 
-def find_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+def find_files(paths: Iterable[str | os.PathLike[str]], *, unreadable: Callable[[OSError], object] | None = None) -> Iterator[Path]:
     """The files among the paths and, sorted by name, those in the folders among them and in all folders below.
 
     Links are followed, but no folder is visited twice, so a loop of links does no harm. What is neither a file nor
     a folder (a pipe, a link that leads nowhere) is passed over inside of folders.
-    Raises `FileNotFoundError` for a path that does not exist, before any is looked into.
+    Raises `FileNotFoundError` for a path that does not exist, before any is looked into, and `OSError` for a folder that
+    cannot be read; if `unreadable` is given, it is called with that error instead, and the search goes on without the folder.
     """
     roots = [Path(path) for path in paths]
     folders = [stat.S_ISDIR(root.stat().st_mode) for root in roots]
-    return _files_of(list(zip(roots, folders, strict=True)))
+    return _files_of(list(zip(roots, folders, strict=True)), unreadable)
 
 
-def _files_of(roots: list[tuple[Path, bool]]) -> Iterator[Path]:
+def _files_of(roots: list[tuple[Path, bool]], unreadable: Callable[[OSError], object] | None) -> Iterator[Path]:
     for root, is_folder in roots:
         if is_folder:
-            yield from _files_below(root)
+            yield from _files_below(root, unreadable)
         else:
             yield root
 
 
-def _files_below(root: Path) -> Iterator[Path]:
+def _files_below(root: Path, unreadable: Callable[[OSError], object] | None) -> Iterator[Path]:
     """Depth first without recursion: a tree may be deeper than Python's stack."""
     visited = {_identity(root)}
-    pending: list[os.DirEntry[str]] = _entries(root)
+    pending = _entries(root, unreadable)
     while pending:
         entry = pending.pop()
         mode = _mode(entry)
@@ -229,13 +247,19 @@ def _files_below(root: Path) -> Iterator[Path]:
             yield Path(entry.path)
         elif stat.S_ISDIR(mode) and (identity := _identity(entry.path)) not in visited:
             visited.add(identity)
-            pending += _entries(entry.path)
+            pending += _entries(entry.path, unreadable)
 
 
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str | Path, unreadable: Callable[[OSError], object] | None) -> list[os.DirEntry[str]]:
     """What the folder holds, the last name first."""
-    with os.scandir(folder) as entries:
-        return sorted(entries, key=lambda entry: entry.name, reverse=True)
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name, reverse=True)
+    except OSError as error:
+        if unreadable is None:
+            raise
+        unreadable(error)
+        return []
 
 
 def _mode(entry: os.DirEntry[str]) -> int:

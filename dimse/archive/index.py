@@ -1,0 +1,390 @@
+"""The index: patients, studies, series and instances as rows of one SQLite database.
+
+Threads. There is one connection that writes, and a lock around it: SQLite lets one writer in at a time anyway, and waiting for
+a lock is cheaper than retrying. Readers borrow a connection from a pool for the length of one short query and give it back, so
+there are as many connections as queries ran at one time, and any thread may run any query. The database is in WAL mode: neither
+side waits for the other.
+
+A search reads page by page, each from where the last one ended. Between pages it holds nothing, neither rows nor a connection
+nor a snapshot, however long its reader takes.
+
+The first instance of a patient, study or series gives that row its values. A study is known by its UID alone and stays with the
+patient it first came with; a data set without a Patient ID gives each study a patient of its own, because nothing tells them
+to be the same. A value is kept as text without padding, at most MAX_TEXT characters of it; NULL where there is none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from dimse.archive.attributes import (
+    BY_LEVEL,
+    PATIENT_ID,
+    SERIES_INSTANCE_UID,
+    SPECIFIC_CHARACTER_SET,
+    STUDY_INSTANCE_UID,
+    Attribute,
+    Level,
+    stored_at,
+)
+from dimse.archive.matching import MAX_TEXT, Condition, clean, words
+from dimse.archive.texts import decode
+from dimse.errors import UsageError
+
+VERSION: Final = 1
+"""Of the tables; kept in the database, and another one is not opened."""
+
+FIRST_PAGE, LARGEST_PAGE = 32, 512
+"""Rows of a search that are read at once: few at first, for a quick first answer; more later, since each page searches anew."""
+
+_REMEMBERED: Final = 4096
+"""Series whose row is remembered. Instances of a series come in a row, so nearly all find theirs."""
+
+Value = str | int | bytes | None
+Row = tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What the index keeps of an instance besides its attributes: how to send it without a look into its file."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax: str
+    offset: int
+    """Where the data set begins in the file."""
+    size: int
+    """Bytes of the data set."""
+    digest: bytes
+    """SHA-256 of the data set."""
+
+
+class Header:
+    """The values that the header scan found, by tag, and their texts on demand."""
+
+    __slots__ = ("_byte_order", "_raw", "character_set")
+
+    def __init__(self, raw: Mapping[int, bytes], byte_order: Literal["little", "big"] = "little") -> None:
+        self._raw = raw
+        self._byte_order = byte_order
+        self.character_set = decode(raw.get(SPECIFIC_CHARACTER_SET, b"")).strip(" \0")
+
+    def __bool__(self) -> bool:
+        return bool(self._raw)
+
+    def text(self, attribute: Attribute) -> str:
+        """The text of an attribute without padding, "" if there is none."""
+        raw = self._raw.get(attribute.tag)
+        if not raw:
+            return ""
+        if attribute.vr == "US":
+            return str(int.from_bytes(raw[:2], self._byte_order))
+        return clean(attribute.vr, decode(raw, self.character_set))[:MAX_TEXT]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A query of the index: which columns of the rows of a level, on which conditions.
+
+    `columns` are SQL expressions over the tables from `level` upwards; `tables` names those of them that are needed.
+    """
+
+    level: Level
+    columns: Sequence[str]
+    conditions: Sequence[Condition] = ()
+    tables: frozenset[Level] = field(default_factory=frozenset)
+
+    def page(self, after: int, rows: int) -> tuple[str, tuple[str | int, ...]]:
+        """The statement, and the values of its parameters, for the rows that come after the row `after`."""
+        table = self.level.table
+        columns = ", ".join([f"{table}.id", *self.columns])
+        where = " AND ".join([f"{table}.id > ?", *(condition.sql for condition in self.conditions)])
+        values = tuple(value for condition in self.conditions for value in condition.values)
+        statement = f"SELECT {columns} FROM {self._source()} WHERE {where} ORDER BY {table}.id LIMIT ?"
+        return statement, (after, *values, rows)
+
+    def _source(self) -> str:
+        """The table with the ones above it joined, as far up as needed."""
+        top = min(self.tables, default=self.level)
+        source = self.level.table
+        for level in sorted(Level, reverse=True):
+            if top <= level < self.level:
+                source += f" JOIN {level.table} ON {level.table}.id = {Level(level + 1).table}.{level.table}"
+        return source
+
+
+class Index:
+    """The index in the file `path`, made if there is none.
+
+    `durable` makes each commit wait for the disk (PRAGMA synchronous=FULL); without it the last commits may be lost in a power cut,
+    but the database stays whole. Raises `UsageError` if the file is none, or of another version.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = False) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        connection = self._connect()
+        try:
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            _make_tables(connection, path)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise UsageError(f"{path} cannot be used as an index: {error}", advice="move it away; the instances are in the files") from None
+        except UsageError:
+            connection.close()
+            raise
+        self._writing: Writing | None = Writing(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """One transaction, and the sole right to write that goes with it.
+
+        Committed at the end of the block; an exception in it, or a commit that fails, undoes it and what `Writing.undo` was told.
+        """
+        with self._lock:
+            if self._writing is None:
+                raise UsageError("the archive is closed", advice="open it again to store in it")
+            with self._writing.transaction():
+                yield self._writing
+
+    def search(self, search: Search) -> Iterator[Row]:
+        """The rows that a search finds, in the order in which they came in; each holds the columns asked for."""
+        after, rows = 0, FIRST_PAGE
+        while True:
+            statement, values = search.page(after, rows)
+            with self._reading() as connection:
+                page: list[Row] = connection.execute(statement, values).fetchall()
+            for row in page:
+                yield row[1:]
+            if len(page) < rows:
+                return
+            last = page[-1][0]
+            assert isinstance(last, int)
+            after, rows = last, min(2 * rows, LARGEST_PAGE)
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """How many patients, studies, series and instances there are."""
+        with self._reading() as connection:
+            patients, studies, series, instances = (
+                int(connection.execute(f"SELECT COUNT(*) FROM {level.table}").fetchone()[0]) for level in Level
+            )
+        return patients, studies, series, instances
+
+    def close(self) -> None:
+        """Closes all connections; a second time does nothing."""
+        self._closed = True
+        with self._lock:
+            if self._writing is not None:
+                self._writing.close()
+                self._writing = None
+            while self._idle:
+                self._idle.pop().close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        if self._closed:
+            raise UsageError("the archive is closed", advice="open it again to search it")
+        try:
+            connection = self._idle.pop()  # one operation on a list: atomic, like the append in `_give_back`
+        except IndexError:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only=ON")
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        """A connection that any thread may use, one at a time, and that leaves transactions to us."""
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=30)
+        connection.execute("PRAGMA mmap_size=268435456")
+        return connection
+
+
+class Writing:
+    """The writing connection, and what may be done within a transaction of it (see `Index.writing`)."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._series: dict[str, int] = {}
+        self._undo: list[Callable[[], None]] = []
+
+    def digest(self, sop_instance_uid: str) -> bytes | None:
+        """SHA-256 of the data set stored under this UID; None when there is none."""
+        row = self._connection.execute("SELECT digest FROM instance WHERE SOPInstanceUID = ?", (sop_instance_uid,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def add(self, instance: Instance, header: Header) -> None:
+        """Adds an instance, and the series, study and patient it belongs to where they are new."""
+        series = self._series_of(header)
+        own = (series, instance.transfer_syntax, instance.offset, instance.size, instance.digest)
+        self._insert(Level.IMAGE, own, header)
+
+    def undo(self, action: Callable[[], None]) -> None:
+        """Has an action done if this transaction fails, before anybody else may write."""
+        self._undo.append(action)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Begins a transaction and commits it, or undoes it if anything fails. The caller holds the lock."""
+        self._undo.clear()
+        try:
+            with _transaction(self._connection):
+                yield
+        except BaseException:
+            self._series.clear()  # some of these rows may be gone
+            for action in reversed(self._undo):
+                action()
+            raise
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def _series_of(self, header: Header) -> int:
+        uid = header.text(_SERIES_UID)
+        known = self._series.get(uid) or self._row("SELECT id FROM series WHERE SeriesInstanceUID = ?", uid)
+        if known is None:
+            known = self._insert(Level.SERIES, (self._study_of(header),), header)
+        if len(self._series) >= _REMEMBERED:
+            self._series.clear()
+        self._series[uid] = known
+        return known
+
+    def _study_of(self, header: Header) -> int:
+        known = self._row("SELECT id FROM study WHERE StudyInstanceUID = ?", header.text(_STUDY_UID))
+        return known if known is not None else self._insert(Level.STUDY, (self._patient_of(header),), header)
+
+    def _patient_of(self, header: Header) -> int:
+        # A backslash separates values and so never stands in a Patient ID.
+        identity = header.text(_PATIENT_ID) or "\\" + header.text(_STUDY_UID)
+        known = self._row("SELECT id FROM patient WHERE identity = ?", identity)
+        return known if known is not None else self._insert(Level.PATIENT, (identity,), header)
+
+    def _row(self, statement: str, value: str) -> int | None:
+        row = self._connection.execute(statement, (value,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _insert(self, level: Level, own: Row, header: Header) -> int:
+        values: list[Value] = list(own)
+        texts = []
+        for attribute, has_key in _STORED[level]:
+            text = header.text(attribute)
+            texts.append((attribute, text))
+            values.append(text or None)
+            if has_key:
+                values.append(next(iter(words(attribute.vr, False, text)), None) if text else None)
+        row = self._connection.execute(_INSERT[level], values).lastrowid
+        assert row is not None
+        if level is not Level.IMAGE:
+            rows = [(a.tag, word, row) for a, text in texts if text and a.has_words for word in words(a.vr, a.several, text)]
+            self._connection.executemany(f"INSERT INTO {level.table}_word VALUES (?, ?, ?)", rows)
+        return row
+
+
+_PATIENT_ID, _STUDY_UID, _SERIES_UID = (
+    next(attribute for attribute in BY_LEVEL[level] if attribute.tag == tag)
+    for level, tag in ((Level.PATIENT, PATIENT_ID), (Level.STUDY, STUDY_INSTANCE_UID), (Level.SERIES, SERIES_INSTANCE_UID))
+)
+
+_OWN: Final = {
+    Level.PATIENT: ("identity TEXT NOT NULL UNIQUE",),
+    Level.STUDY: ("patient INTEGER NOT NULL REFERENCES patient",),
+    Level.SERIES: ("study INTEGER NOT NULL REFERENCES study",),
+    Level.IMAGE: (
+        "series INTEGER NOT NULL REFERENCES series",
+        "transfer_syntax TEXT NOT NULL",
+        "offset INTEGER NOT NULL",
+        "size INTEGER NOT NULL",
+        "digest BLOB NOT NULL",
+    ),
+}
+"""The columns of each table that are no attributes."""
+
+INDEXED_DATES: Final = frozenset({"PatientBirthDate", "StudyDate"})
+"""Dates that an index finds by range."""
+
+_INDEXES: Final = (
+    "CREATE INDEX patient_by_id ON patient (PatientID)",
+    "CREATE INDEX patient_by_birth_date ON patient (PatientBirthDate_key)",
+    "CREATE UNIQUE INDEX study_by_uid ON study (StudyInstanceUID)",
+    "CREATE INDEX study_by_patient ON study (patient)",
+    "CREATE INDEX study_by_patient_id ON study (PatientID)",
+    "CREATE INDEX study_by_birth_date ON study (PatientBirthDate_key)",
+    "CREATE INDEX study_by_accession_number ON study (AccessionNumber)",
+    "CREATE INDEX study_by_date ON study (StudyDate_key, StudyTime_key)",
+    "CREATE UNIQUE INDEX series_by_uid ON series (SeriesInstanceUID)",
+    "CREATE INDEX series_by_study ON series (study, Modality)",
+    "CREATE UNIQUE INDEX instance_by_uid ON instance (SOPInstanceUID)",
+    "CREATE INDEX instance_by_series ON instance (series)",
+)
+
+
+def attribute_columns(attribute: Attribute) -> tuple[str, ...]:
+    """The columns of an attribute: its text, and where it has one the canonical form it is matched through."""
+    return (attribute.keyword, f"{attribute.keyword}_key") if attribute.has_key else (attribute.keyword,)
+
+
+def _columns(level: Level) -> list[str]:
+    own = [column.split()[0] for column in _OWN[level]]
+    return own + [column for attribute in stored_at(level) for column in attribute_columns(attribute)]
+
+
+def _insert_statement(level: Level) -> str:
+    columns = _columns(level)
+    return f"INSERT INTO {level.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+_STORED: Final = {level: tuple((attribute, attribute.has_key) for attribute in stored_at(level)) for level in Level}
+_INSERT: Final = {level: _insert_statement(level) for level in Level}
+
+
+def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    with _transaction(connection):
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            what = f"{path} is an index of version {version}; this program reads version {VERSION}"
+            raise UsageError(what, advice="use the program that made it")
+        if version == 0:
+            for statement in _schema():
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={VERSION}")
+
+
+def _schema() -> Iterator[str]:
+    for level in Level:
+        columns = [column + " TEXT" for attribute in stored_at(level) for column in attribute_columns(attribute)]
+        yield f"CREATE TABLE {level.table} (id INTEGER PRIMARY KEY, {', '.join([*_OWN[level], *columns])})"
+        if level is not Level.IMAGE:
+            yield (
+                f"CREATE TABLE {level.table}_word (tag INTEGER NOT NULL, word TEXT NOT NULL, owner INTEGER NOT NULL,"
+                " PRIMARY KEY (tag, word, owner)) WITHOUT ROWID"
+            )
+    yield from _INDEXES
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,94 @@
+"""The node: an archive as the services of a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dimse.archive.index import Row
+from dimse.archive.query import Find, Identifier, retrieve
+from dimse.archive.storage import Durability, Storage
+from dimse.data.sources import FileSource, Source
+from dimse.data.status import MOVE_DESTINATION_UNKNOWN, PENDING, PENDING_WARNING, Status
+from dimse.data.uids import UID
+from dimse.errors import Refused
+from dimse.services.handlers import Address, Match, Request, Services
+
+
+class Archive:
+    """Keeps instances below a folder, finds them and hands them out.
+
+    The folder is made if there is none, and belongs to this archive until `close`: raises `UsageError` if another running one has
+    it. May be used from any thread; leave it as a context manager, or call `close`, once its associations have ended.
+    """
+
+    def __init__(self, folder: Path | str, *, durability: Durability = "relaxed") -> None:
+        self.folder = Path(folder)
+        self._storage = Storage(self.folder, durability=durability)
+
+    def services(self, peers: Mapping[str, Address] | None = None, *, aet: str | None = None) -> Services:
+        """What a server offers with this archive behind it: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET.
+
+        `peers` are the C-MOVE destinations by AE title. `aet` is what answers name as Retrieve AE Title; without it the title
+        that the asker called.
+        """
+        node = _Node(self._storage, dict(peers or {}), aet)
+        return Services(sink=self._storage.open_sink, find=node.find, move=node.sources, get=node.sources, where=node.where)
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """How many patients, studies, series and instances it holds."""
+        return self._storage.index.counts()
+
+    def path_of(self, sop_instance_uid: str) -> Path:
+        """Where the file of an instance is, if the archive has it."""
+        return self._storage.path_of(sop_instance_uid)
+
+    def close(self) -> None:
+        """Closes the index and gives the folder free; a second time does nothing."""
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class _Node:
+    """The handlers of one archive under one name."""
+
+    def __init__(self, storage: Storage, peers: dict[str, Address], aet: str | None) -> None:
+        self._storage = storage
+        self._peers = peers
+        self._aet = aet
+
+    def find(self, request: Request) -> Iterator[Match]:
+        """Answers C-FIND (PS3.4 C.4.1). Refuses at once; reads as far as the matches are asked for."""
+        identifier = Identifier.read(request.context.abstract_syntax, request.identifier)
+        find = Find.read(identifier, self._aet or request.peer.called)
+        return self._matches(find)
+
+    def _matches(self, find: Find) -> Iterator[Match]:
+        status = Status(PENDING if find.complete else PENDING_WARNING, service="C-FIND")
+        for row in self._storage.index.search(find.search):
+            yield status, find.answer(row)
+
+    def sources(self, request: Request) -> Sequence[Source]:
+        """What a C-MOVE or C-GET asks for (PS3.4 C.4.2, C.4.3)."""
+        identifier = Identifier.read(request.context.abstract_syntax, request.identifier)
+        return [self._source(row) for row in self._storage.index.search(retrieve(identifier))]
+
+    def where(self, request: Request, aet: str) -> Address:
+        """The address of a C-MOVE destination: only a configured one has any."""
+        address = self._peers.get(aet.strip(" \0"))
+        if address is None:
+            raise Refused(MOVE_DESTINATION_UNKNOWN, "the move destination is not a configured peer of this archive")
+        return address
+
+    def _source(self, row: Row) -> FileSource:
+        """A file source made of what the index knows, so that no file's head is read before it is sent."""
+        sop_class, uid, syntax, offset, size = row
+        path = self._storage.path_of(str(uid))
+        return FileSource.known(path, UID(str(sop_class)), UID(str(uid)), UID(str(syntax)), int(offset or 0), int(size or 0))

@@ -74,7 +74,11 @@ class ApplicationContext(_Item):
 
 @dataclass(frozen=True, slots=True)
 class PresentationContextRQ(_Item):
-    """A proposed presentation context: one abstract syntax and the transfer syntaxes offered for it (PS3.8 9.3.2.2)."""
+    """A proposed presentation context: one abstract syntax and the transfer syntaxes offered for it (PS3.8 9.3.2.2).
+
+    `reserved` is the byte that stands where the answer has its result. It "shall be set to a value 00H but not tested"; it is
+    kept all the same, because DCMTK and what is built on it send FFH.
+    """
 
     item_type = ItemType.PRESENTATION_CONTEXT_RQ
     clause = "PS3.8 9.3.2.2"
@@ -83,9 +87,11 @@ class PresentationContextRQ(_Item):
     abstract_syntax: str
     transfer_syntaxes: tuple[str, ...]
     unknown: tuple[UnknownItem, ...] = ()
+    reserved: int = 0
 
     def encode_value(self) -> bytes:
-        head = fields.unsigned(self.id, 1, "Presentation-context-ID") + bytes(3)
+        reserved = fields.unsigned(self.reserved, 1, "reserved byte")
+        head = fields.unsigned(self.id, 1, "Presentation-context-ID") + b"\0" + reserved + b"\0"
         abstract = _syntax(ItemType.ABSTRACT_SYNTAX, self.abstract_syntax)
         transfer = [_syntax(ItemType.TRANSFER_SYNTAX, uid) for uid in self.transfer_syntaxes]
         return b"".join([head, abstract, *transfer, *(item.encode() for item in self.unknown)])
@@ -93,14 +99,14 @@ class PresentationContextRQ(_Item):
     @classmethod
     def decode_value(cls, value: Cursor) -> Self:
         context_id = value.unsigned(1, "Presentation-context-ID")
-        value.take(3, "the reserved bytes")
+        reserved = value.take(3, "the reserved bytes")[1]
         uids, unknown = _syntaxes(value, (ItemType.ABSTRACT_SYNTAX, ItemType.TRANSFER_SYNTAX))
         abstract = uids[ItemType.ABSTRACT_SYNTAX]
         if not abstract:
             raise value.fault(f"presentation context {context_id} has no abstract syntax")
         if len(abstract) > 1:
             raise value.fault(f"presentation context {context_id} has {len(abstract)} abstract syntaxes", AbortReason.UNEXPECTED_PARAMETER)
-        return cls(context_id, abstract[0], tuple(uids[ItemType.TRANSFER_SYNTAX]), unknown)
+        return cls(context_id, abstract[0], tuple(uids[ItemType.TRANSFER_SYNTAX]), unknown, reserved)
 
 
 @dataclass(frozen=True, slots=True)

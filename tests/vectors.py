@@ -317,7 +317,7 @@ ODD = (
             "10 dd 0000"
             "20 ee 0008 01 ffffff  30 ff 0000"
         ),
-        _request(ApplicationContext(""), PresentationContextRQ(1, "", ())),
+        _request(ApplicationContext(""), PresentationContextRQ(1, "", (), reserved=0xFF)),
     ),
     Vector("release request with reserved bytes", bytes.fromhex("05 ff 00000004 01020304"), ReleaseRQ()),
     Vector("release response with reserved bytes", bytes.fromhex("06 ff 00000004 01020304"), ReleaseRP()),

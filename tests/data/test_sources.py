@@ -225,9 +225,28 @@ def test_other_troubles_are_not_hidden(tmp_path: Path, monkeypatch: pytest.Monke
         def is_file(self) -> bool:
             raise PermissionError(13, "no")
 
-    monkeypatch.setattr(sources, "_entries", lambda folder: [Broken()])
+    monkeypatch.setattr(sources, "_entries", lambda folder, unreadable: [Broken()])
     with pytest.raises(PermissionError):
         list(find_files([tmp_path]))
+
+
+def test_a_folder_that_cannot_be_read_can_be_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/1", "b/2", "c/3"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    scandir = os.scandir
+
+    def refuse(folder: str | Path) -> object:
+        if str(folder).endswith("b"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr("dimse.data.sources.os.scandir", refuse)
+    with pytest.raises(PermissionError):
+        list(find_files([tmp_path]))
+    told: list[OSError] = []
+    assert [path.name for path in find_files([tmp_path], unreadable=told.append)] == ["1", "3"]
+    assert [error.filename for error in told] == [str(tmp_path / "b")]
 
 
 def test_a_query_is_no_instance() -> None:

@@ -70,6 +70,7 @@ contexts_rq = st.builds(
     uids,
     st.lists(uids, max_size=3).map(tuple),
     st.lists(unknown_items((0x30, 0x40)), max_size=2).map(tuple),
+    bytes_of_one,
 )
 contexts_ac = st.builds(
     PresentationContextAC,

@@ -125,6 +125,8 @@ class UpperLayer:
                 else:
                     self._receive_one(received, events)
                     state, ids = self.state, self._context_ids
+                    if state is State.STA1:
+                        break  # bytes behind the end belong to nothing
         except pdu.PDUError as error:
             self._unreadable = True
             self._step(Evt.INVALID_PDU, error, events)
@@ -172,9 +174,9 @@ class UpperLayer:
         sent in order and each is valid until the next is asked for; send what `data_to_send` has before them. Raises
         `UsageError` in a state without data transfer, also between two buffers, `EOFError` when the data end early.
         """
-        self._step(Evt.P_DATA_REQUEST, pdu.Fragment(context_id, True, True, memoryview(command)))
-        if context_id not in self._context_ids:
+        if self.established and context_id not in self._context_ids:
             raise UsageError(f"presentation context {context_id} was not accepted (PS3.8 9.3.5.1)")
+        self._step(Evt.P_DATA_REQUEST, pdu.Fragment(context_id, True, True, memoryview(command)))
         head = pdu.frames(context_id, True, command, self.max_pdu)
         return iter([head]) if length is None or readv is None else self._send_data(context_id, head, length, readv)
 
@@ -226,19 +228,16 @@ class UpperLayer:
     # The machine
 
     def _receive_one(self, received: pdu.PDU | pdu.Fragment, events: list[Event]) -> None:
-        """Everything but the hot path: association PDUs, and data out of the ordinary."""
-        try:
-            if isinstance(received, pdu.Fragment):
-                self._check_context(received)
-            if isinstance(received, pdu.AssociateAC) and self.state is State.STA5 and self.request is not None:
-                self._establish(agree(self.request, received))
-        except pdu.PDUError as error:
-            self._step(Evt.INVALID_PDU, error, events)
-        else:
-            self._step(EVENT_OF[type(received)], received, events)
+        """Everything but the hot path: association PDUs, and data out of the ordinary. PDUError for what does not fit."""
+        if isinstance(received, pdu.Fragment):
+            self._check_context(received)
+        if isinstance(received, pdu.AssociateAC) and self.state is State.STA5 and self.request is not None:
+            self._establish(agree(self.request, received))
+        self._step(EVENT_OF[type(received)], received, events)
 
     def _check_context(self, fragment: pdu.Fragment) -> None:
-        if self.agreement is not None and fragment.context_id not in self._context_ids:
+        """Where data may come they must be on an accepted context; elsewhere the table has its answer to any data."""
+        if self.state in (State.STA6, State.STA7) and fragment.context_id not in self._context_ids:
             what = f"a PDV on presentation context {fragment.context_id}, which was not accepted"
             raise pdu.PDUError(what, offset=10, reason=pdu.AbortReason.INVALID_PARAMETER_VALUE, clause="PS3.8 9.3.5.1")
 
@@ -251,22 +250,22 @@ class UpperLayer:
         before, name = self.state, GRID.get((event, self.state))
         if name is None:
             raise UsageError(f"Sta{before} ({before.words}) has no action for Evt{event}, {event.words} (PS3.8 Table 9-10)")
-        action = ACTIONS[name]
+        action, given = ACTIONS[name], value
         if name == "AE-6" and isinstance(value, pdu.AssociateRQ):
             self.request = value
             if rejection := refusal(value):
-                action, value = ACTIONS["AE-8"], rejection  # AE-6, second case: the provider itself rejects
+                action, given = ACTIONS["AE-8"], rejection  # AE-6, second case: the provider itself rejects
+        sent = self._pdu_of(action.send, given)
+        if sent is not None:
+            self._outgoing.append(sent.encode())  # first, for a value that cannot be sent is to leave the state as it was
         is_second = name == "AR-8" and not self.is_requestor
         self.state = action.otherwise if is_second and action.otherwise else action.next_state
         self._artim += action.artim is Artim.START
         self.closed = self.closed or action.close
-        sent = self._pdu_of(action.send, value)
-        if sent is not None:
-            self._outgoing.append(sent.encode())
         if events is not None:
             events.extend(_indications(action, value, self.agreement))
         if self._trace is not None:
-            self._tell(event, value, sent, before)
+            self._tell(self._trace, event, value, sent, before)
 
     def _pdu_of(self, send: Send | None, value: Value) -> pdu.PDU | None:
         """The PDU that a row sends; P-DATA has its own way out, the buffers of `send_message`."""
@@ -278,18 +277,16 @@ class UpperLayer:
             return value
         return _FIXED_PDUS.get(send)
 
-    def _tell(self, event: Evt, value: Value, sent: pdu.PDU | None, before: State) -> None:
+    def _tell(self, trace: Trace, event: Evt, value: Value, sent: pdu.PDU | None, before: State) -> None:
         """The trace of one step: what came in or happened, then what went out for it."""
-        if self._trace is None:
-            return
         if event is Evt.P_DATA_REQUEST and isinstance(value, pdu.Fragment):
-            self._trace(TraceRecord("out", value, before, self.state))
+            trace(TraceRecord("out", value, before, self.state))
         elif event in _FROM_PEER and value is not None:
-            self._trace(TraceRecord("in", str(value) if isinstance(value, pdu.PDUError) else value, before, self.state))
+            trace(TraceRecord("in", str(value) if isinstance(value, pdu.PDUError) else value, before, self.state))
         else:
-            self._trace(TraceRecord("event", event.words, before, self.state))
+            trace(TraceRecord("event", event.words, before, self.state))
         if sent is not None:
-            self._trace(TraceRecord("out", sent, before, self.state))
+            trace(TraceRecord("out", sent, before, self.state))
 
     def _send_data(
         self, context_id: int, head: bytes, length: int, readv: Callable[[list[memoryview]], int]

@@ -121,7 +121,9 @@ def propose(
         *extended,
         *([identity] if identity else []),
     )
-    return pdu.AssociateRQ(called, calling, (pdu.ApplicationContext(), *proposed, pdu.UserInformation(user)))
+    request = pdu.AssociateRQ(called, calling, (pdu.ApplicationContext(), *proposed, pdu.UserInformation(user)))
+    request.encode()  # what does not fit its field is to raise here, not when the transport is open
+    return request
 
 
 def refusal(rq: pdu.AssociateRQ) -> pdu.AssociateRJ | None:
@@ -191,10 +193,9 @@ def agree(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> Agreement:
 def _is_sound(rq: pdu.AssociateRQ) -> bool:
     """Whether the request has what an answer needs: contexts with distinct odd ids, user information, room for data."""
     ids = [p.id for p in _proposals(rq)]
-    has_user = any(isinstance(item, pdu.UserInformation) for item in rq.items)
     largest = rq.user_item(pdu.MaximumLength)
     fits = largest is None or largest.value == 0 or largest.value >= SMALLEST_MAX_PDU
-    return bool(ids) and has_user and fits and len(set(ids)) == len(ids) and all(id % 2 for id in ids)
+    return bool(ids and rq.user_items) and fits and len(set(ids)) == len(ids) and all(id % 2 for id in ids)
 
 
 def _proposals(rq: pdu.AssociateRQ) -> list[pdu.PresentationContextRQ]:
@@ -208,6 +209,8 @@ def _result(
     role = roles.get(proposal.abstract_syntax)
     scu, scp = (role.scu, role.scp) if role else (True, False)
     context = Context(proposal.abstract_syntax, proposal.transfer_syntaxes, scu, scp)
+    if not context.abstract_syntax:
+        return context, pdu.ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
     if not context.transfer_syntaxes:
         return context, pdu.ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
     choice = choose(context)

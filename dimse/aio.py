@@ -24,12 +24,12 @@ from dimse.association.events import Event, Trace
 from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, propose
 from dimse.association.table import State
-from dimse.errors import TimedOut, Unreachable, UsageError
+from dimse.errors import Aborted, TimedOut, Unreachable, UsageError
 from dimse.services import scu
 from dimse.services.handlers import Address, Services
 from dimse.services.reception import Reception
 from dimse.services.scp import Report
-from dimse.services.session import Negotiated, Session
+from dimse.services.session import Negotiated, Session, check_undisturbed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +37,8 @@ log = logging.getLogger("dimse")
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 """Linux only. Peers without TCP_NODELAY write the command and the data set as two small segments and wait for our ACK."""
+IDLE_WHEN_STOPPING = 1.0
+"""Seconds of silence after which a stopping server no longer counts an association as under way."""
 MAX_CHUNKS = 4
 """Chunks that are read ahead before the transport is paused: back-pressure is the peer's TCP window."""
 
@@ -53,7 +55,8 @@ class StreamWire(asyncio.Protocol):
         self._chunks: deque[bytes] = deque()
         self._at_end = False
         self._is_paused = False
-        self._input: asyncio.Future[None] | None = None
+        self._inputs: set[asyncio.Future[None]] = set()
+        self._waiting_since: float | None = None
         self._drained: asyncio.Future[None] | None = None
 
     # asyncio.Protocol
@@ -75,16 +78,16 @@ class StreamWire(asyncio.Protocol):
         if len(self._chunks) >= MAX_CHUNKS and self._transport is not None:
             self._transport.pause_reading()
             self._is_paused = True
-        _resolve(self._input)
+        self._wake()
 
     def eof_received(self) -> bool:
         self._at_end = True
-        _resolve(self._input)
+        self._wake()
         return True  # keep the transport: what is still to be sent may be sent
 
     def connection_lost(self, error: Exception | None) -> None:
         self._at_end = True
-        _resolve(self._input)
+        self._wake()
         _resolve(self._drained)
 
     def pause_writing(self) -> None:
@@ -131,6 +134,12 @@ class StreamWire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.writelines(self.layer.data_to_send())
             self._transport.close()
+            if self._transport.get_write_buffer_size():  # of a peer that does not read: it would be waited for without end
+                self._transport.abort()
+
+    def idle_for(self, now: float) -> float:
+        """How many seconds this side has been waiting for the peer; 0 while something is sent."""
+        return 0.0 if self._waiting_since is None else now - self._waiting_since
 
     # Inside
 
@@ -138,6 +147,10 @@ class StreamWire(asyncio.Protocol):
         if option is not None and self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+    def _wake(self) -> None:
+        for came in self._inputs:
+            _resolve(came)
 
     def _next_chunk(self) -> bytes:
         if self._is_paused and self._transport is not None:
@@ -148,13 +161,16 @@ class StreamWire(asyncio.Protocol):
     async def _await_input(self) -> None:
         """Waits for bytes, the end of the stream, or the layer's deadline."""
         loop = asyncio.get_running_loop()
-        self._input = loop.create_future()
         due = self.layer.deadline(loop.time())
-        timer = None if due is None else loop.call_at(due, _resolve, self._input)
+        came: asyncio.Future[None] = loop.create_future()
+        timer = None if due is None else loop.call_at(due, _resolve, came)
+        self._inputs.add(came)  # an abort by another task waits besides the operation that it ends
+        self._waiting_since = loop.time()
         try:
-            await self._input
+            await came
         finally:
-            self._input = None
+            self._waiting_since = None
+            self._inputs.discard(came)
             if timer is not None:
                 timer.cancel()
 
@@ -235,7 +251,7 @@ class Iteration(AsyncIterator[R]):
     def __init__(self, association: AsyncAssociation, results: AsyncGenerator[R, None]) -> None:
         self._association = association
         self._results = results
-        self._has_begun = False
+        self._has_begun = self._is_over = False
 
     async def __anext__(self) -> R:
         session = self._association.session
@@ -244,7 +260,13 @@ class Iteration(AsyncIterator[R]):
                 self._has_begun = True
                 await session.settle()
                 session.running = self._results
-            return await self._results.__anext__()
+            try:
+                return await self._results.__anext__()
+            except StopAsyncIteration:
+                if not self._is_over:
+                    check_undisturbed(session, self._results)
+                self._is_over = True
+                raise
 
     async def aclose(self) -> None:
         """Ends the operation: sends its C-CANCEL and reads on to the final response."""
@@ -379,7 +401,8 @@ class Server(Reception):
             aet, services, check_called=check_called, any_storage=any_storage, timeouts=timeouts, limits=limits, report=report, trace=trace
         )
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], StreamWire] = {}
+        self._is_stopped = asyncio.Event()
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Binds and begins to serve; port 0 takes a free one. Returns host and port. Raises `OSError`."""
@@ -391,22 +414,27 @@ class Server(Reception):
     async def serve(self, host: str = "127.0.0.1", port: int = 104) -> None:
         """Listens and serves until it is cancelled or `stop` is called."""
         await self.listen(host, port)
-        assert self._server is not None
         try:
-            await self._server.serve_forever()
+            await self._is_stopped.wait()
         except asyncio.CancelledError:
             await self.stop(0.0)
             raise
 
     async def stop(self, grace: float = 30.0) -> None:
-        """Accepts no more, lets what is under way come to its end, at most `grace` seconds, and aborts the rest."""
+        """Accepts no more, lets what is under way come to its end, at most `grace` seconds, and aborts the rest.
+
+        An association that has been silent for a second is not under way. May be called again.
+        """
         if self._server is not None:
             self._server.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        end = _now() + grace
+        while self._tasks:
+            now = _now()
+            for task, wire in self._tasks.items():
+                if not task.cancelling() and (now >= end or wire.idle_for(now) >= IDLE_WHEN_STOPPING):
+                    task.cancel()
+            await asyncio.wait(self._tasks, timeout=0.1)
+        self._is_stopped.set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -419,14 +447,17 @@ class Server(Reception):
 
     def _begin(self, wire: StreamWire) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(wire), name=f"dimse {wire.address}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = wire
+        task.add_done_callback(self._tasks.pop)
 
     async def _serve(self, wire: StreamWire) -> None:
         """One association's task."""
         provider = self._provider(wire)
         try:
-            await provider.serve()
+            try:
+                await provider.serve()
+            except asyncio.CancelledError:
+                provider.report.ended = provider.report.ended or str(Aborted(0, 0, by_peer=False, cause="this side is stopping"))
             for error in provider.report.errors:
                 log.error("a handler failed for %s: answered 0110H", wire.address, exc_info=error)
             self._tell(provider.report)

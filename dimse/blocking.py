@@ -29,7 +29,7 @@ from dimse.services import scu
 from dimse.services.handlers import Address, Services
 from dimse.services.reception import Reception
 from dimse.services.scp import Report
-from dimse.services.session import Negotiated, Session
+from dimse.services.session import Negotiated, Session, check_undisturbed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,10 +61,10 @@ class SocketWire:
     def __init__(self, sock: socket.socket, layer: UpperLayer, address: str) -> None:
         self.layer = layer
         self.address = address
-        self.last_active = time.monotonic()
         self._socket = sock
         self._interrupted = False
         self._wait: float | None = None
+        self._waiting_since: float | None = None
         sock.settimeout(None)  # the kernel's own timeouts (SO_RCVTIMEO) cost no system call per read, Python's do
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _set_timeout(sock, socket.SO_SNDTIMEO, layer.timeouts.send)
@@ -75,19 +75,21 @@ class SocketWire:
         if self.layer.closed:
             return []
         now = time.monotonic()
-        due = self.layer.deadline(now)
+        due = self.layer.deadline(now) if wait else None  # asking arms the wait, and while a handler works nobody waits
         if wait and due is not None and due <= now:
             return self._after(self.layer.timeout(now))
+        self._waiting_since = now if wait else None
         try:
             chunk = self._receive(None if due is None else due - now) if wait else self._receive_now()
         except BlockingIOError:
             return self._after(self.layer.timeout(time.monotonic())) if wait else []
         except OSError:
             return self.layer.receive_eof()
+        finally:
+            self._waiting_since = None
         if self._interrupted and not chunk and self.layer.established:
             self.layer.abort()
             return self._after([AbortIndication(0, 0, by_peer=False, cause="this side is stopping")])
-        self.last_active = now
         return self._after(self.layer.receive(chunk) if chunk else self.layer.receive_eof())
 
     async def send(self, buffers: Iterable[bytes | memoryview]) -> None:
@@ -98,14 +100,21 @@ class SocketWire:
         return dial(address.host, address.port, layer)
 
     async def close(self) -> None:
-        self._flush()
-        if self.layer.state is State.STA13 and not self.layer.closed:
-            self._linger()
-        self.shut()
+        try:
+            self._flush()
+            if self.layer.state is State.STA13 and not self.layer.closed:
+                self._linger()
+        finally:
+            self.shut()
 
     def shut(self) -> None:
         """Closes the socket, whatever the state. May be called again."""
         self._socket.close()
+
+    def idle_for(self, now: float) -> float:
+        """How many seconds this side has been waiting for the peer; 0 while a handler runs or something is sent."""
+        since = self._waiting_since
+        return 0.0 if since is None else now - since
 
     def interrupt(self) -> None:
         """From another thread: whatever waits for the peer stops waiting, and the association is aborted."""
@@ -142,6 +151,7 @@ class SocketWire:
                 self._socket.sendall(buffer)
             except BlockingIOError:
                 self.layer.abort()
+                self.layer.data_to_send()  # the A-ABORT would not get through either
                 raise TimedOut("send", self.layer.timeouts.send or 0.0) from None
             except OSError:
                 return
@@ -197,8 +207,9 @@ def _iteration(service: Callable[Concatenate[Session, P], AsyncGenerator[R, None
                     try:
                         result = drive(running.__anext__())
                     except StopAsyncIteration:
-                        return
+                        break
                     yield result
+                check_undisturbed(self.session, running)
             finally:
                 drive(running.aclose())
 
@@ -353,7 +364,7 @@ class Server(Reception):
                 self._listener.close()
             while self._wires and (now := time.monotonic()) < end + GIVE_UP:
                 for wire in self._wires:
-                    if now >= end or now - wire.last_active >= IDLE_WHEN_STOPPING:
+                    if now >= end or wire.idle_for(now) >= IDLE_WHEN_STOPPING:
                         wire.interrupt()
                 self._change.wait(0.1)
 
@@ -379,13 +390,28 @@ class Server(Reception):
             sock, address = listener.accept()
             wire = SocketWire(sock, self._layer(), f"{address[0]}:{address[1]}")
         except OSError as error:  # the connection is gone again, or descriptors ran out: neither ends the server
-            log.warning("cannot accept a connection: %s", error)
-            with self._change:
-                self._change.wait(0.1)
+            self._turn_away(error)
             return
         with self._change:
             self._wires.add(wire)
-        threading.Thread(target=self._serve, args=(wire,), name=f"dimse {wire.address}", daemon=True).start()
+        try:
+            threading.Thread(target=self._serve, args=(wire,), name=f"dimse {wire.address}", daemon=True).start()
+        except RuntimeError as error:  # threads ran out
+            self._leave(wire)
+            self._turn_away(error)
+
+    def _turn_away(self, error: Exception) -> None:
+        log.warning("cannot accept a connection: %s", error)
+        with self._change:
+            self._change.wait(0.1)
+
+    def _leave(self, wire: SocketWire) -> None:
+        """The connection is over."""
+        self._dismiss(wire)
+        wire.shut()
+        with self._change:
+            self._wires.discard(wire)
+            self._change.notify_all()
 
     def _serve(self, wire: SocketWire) -> None:
         """One association's thread."""
@@ -398,8 +424,6 @@ class Server(Reception):
         except Exception:
             log.exception("serving %s failed", wire.address)
         finally:
-            self._dismiss(wire)
-            wire.shut()
-            with self._change:
-                self._wires.discard(wire)
-                self._change.notify_all()
+            with contextlib.suppress(TimedOut):
+                drive(provider.session.abort())  # nothing to do where the association has ended
+            self._leave(wire)

@@ -57,10 +57,11 @@ class Unreachable(AssociationError):
 
 
 class Rejected(AssociationError):
-    """The peer answered A-ASSOCIATE-RJ; the three numbers are those on the wire (PS3.8 Table 9-21)."""
+    """The answer was A-ASSOCIATE-RJ, the peer's or (`by_peer` false) this side's; the numbers are those on the wire (PS3.8 Table 9-21)."""
 
-    def __init__(self, result: int, source: int, reason: int) -> None:
-        super().__init__(result, source, reason)
+    def __init__(self, result: int, source: int, reason: int, by_peer: bool = True) -> None:
+        super().__init__(result, source, reason, by_peer)
+        self.by_peer = by_peer
         self.result = result
         self.source = source
         self.reason = reason
@@ -73,7 +74,8 @@ class Rejected(AssociationError):
     def __str__(self) -> str:
         numbers = f"result {self.result}, source {self.source}, reason {self.reason}"
         words = rejection_words(self.result, self.source, self.reason)
-        return _text(f"the peer rejected the association: {words} ({numbers})", "PS3.8 9.3.4", self._advice())
+        who, advice = ("the peer", self._advice()) if self.by_peer else ("this side", "")
+        return _text(f"{who} rejected the association: {words} ({numbers})", "PS3.8 9.3.4", advice)
 
     def _advice(self) -> str:
         code = (self.result, self.source, self.reason)

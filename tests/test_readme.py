@@ -13,6 +13,8 @@ import pytest
 import dimse
 from dimse.archive import Archive
 from dimse.association.table import diagram, picture
+from dimse.cli import COMMANDS
+from dimse.cli.config import read_config
 from tests.interop.samples import Samples, write_samples
 
 ROOT = Path(__file__).parents[1]
@@ -89,3 +91,21 @@ def test_the_map_shows_every_room(folder: str) -> None:
     shown = README[README.index("## Map of the house") :]
     assert [room for room in rooms if folder == "dimse" and f"dimse/{room}" not in shown] == []
     assert f"`{folder}/" in shown
+
+
+def test_the_configuration_is_one(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    settings = read_config(tmp_path / "node.toml")
+    assert (settings.aet, settings.port, settings.data) == ("ARCHIVE", 4242, tmp_path / "archive")
+    assert settings.peers == {"ORTHANC": dimse.Address("ORTHANC", "127.0.0.1", 4243)}
+
+
+def test_every_command_is_shown() -> None:
+    assert [command for command in COMMANDS if f"| `dimse {command}" not in README] == []
+
+
+def test_the_two_commands_are_what_they_were() -> None:
+    """They are run from a clean clone, the second by CI itself; here only that nobody changes them unawares."""
+    install, check, *_ = blocks("sh")
+    assert install == "python3 -m venv .venv && .venv/bin/pip install '.[cli]' && .venv/bin/dimse demo\n"
+    assert check == "sh tests/run.sh\n"

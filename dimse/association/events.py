@@ -19,6 +19,13 @@ class AssociateIndication:
 
 
 @dataclass(frozen=True, slots=True)
+class AssociateRefusal:
+    """The peer asked for an association that no user could accept; the upper layer has rejected it itself (AE-6, second case)."""
+
+    answer: pdu.AssociateRJ
+
+
+@dataclass(frozen=True, slots=True)
 class AssociateConfirmation:
     """The peer accepted the association: data may go in both directions."""
 
@@ -73,6 +80,7 @@ class TimedOut:
 Event = (
     pdu.Fragment
     | AssociateIndication
+    | AssociateRefusal
     | AssociateConfirmation
     | AssociateRejection
     | ReleaseIndication

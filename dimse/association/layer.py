@@ -20,6 +20,7 @@ from dimse.association.events import (
     AbortIndication,
     AssociateConfirmation,
     AssociateIndication,
+    AssociateRefusal,
     AssociateRejection,
     ConnectionClosed,
     Event,
@@ -174,6 +175,8 @@ class UpperLayer:
         sent in order and each is valid until the next is asked for; send what `data_to_send` has before them. Raises
         `UsageError` in a state without data transfer, also between two buffers, `EOFError` when the data end early.
         """
+        if (length is None) is not (readv is None):
+            raise UsageError("a data set needs both its length and a way to read it")
         if self.established and context_id not in self._context_ids:
             raise UsageError(f"presentation context {context_id} was not accepted (PS3.8 9.3.5.1)")
         self._step(Evt.P_DATA_REQUEST, pdu.Fragment(context_id, True, True, memoryview(command)))
@@ -243,6 +246,7 @@ class UpperLayer:
 
     def _establish(self, agreement: Agreement) -> None:
         self.agreement = agreement
+        self._reader.max_pdu = agreement.max_pdu_requestor if self.is_requestor else agreement.max_pdu_acceptor
         self._context_ids = frozenset(agreement.contexts)
 
     def _step(self, event: Evt, value: Value = None, events: list[Event] | None = None) -> None:
@@ -263,7 +267,7 @@ class UpperLayer:
         self._artim += action.artim is Artim.START
         self.closed = self.closed or action.close
         if events is not None:
-            events.extend(_indications(action, value, self.agreement))
+            events.extend(_indications(action, given, self.agreement))
         if self._trace is not None:
             self._tell(self._trace, event, value, sent, before)
 
@@ -328,6 +332,8 @@ def _indications(action: Action, value: Value, agreement: Agreement | None) -> l
             return [AssociateConfirmation(agreement, value)]
         case Indicate.REJECTED, pdu.AssociateRJ():
             return [AssociateRejection(value)]
+        case None, pdu.AssociateRJ():
+            return [AssociateRefusal(value)]
         case Indicate.P_DATA, pdu.Fragment():
             return [value]
         case Indicate.RELEASE, _:

@@ -11,6 +11,7 @@ Nothing ever waits: when all services wait for each other, the clock is set to t
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import TypeVar
@@ -33,6 +34,7 @@ class Network:
         self._hosts: dict[tuple[str, int], Callable[[MemoryWire], Service]] = {}
         self._background: list[Service] = []
         self._waiting: dict[Service, MemoryWire] = {}
+        self._numbers = itertools.count()
 
     def listen(self, host: str, port: int, serve: Callable[[MemoryWire], Service]) -> None:
         """Whoever dials host and port gets a new `serve(wire)` at the other end, which runs whenever `run` does."""
@@ -44,7 +46,7 @@ class Network:
         if serve is None:
             raise Unreachable(f"{host}:{port}", "connection refused")
         here = MemoryWire(self, layer, f"{host}:{port}")
-        there = MemoryWire(self, UpperLayer.acceptor(timeouts=layer.timeouts, limits=layer.limits), f"memory:{len(self._background)}")
+        there = MemoryWire(self, UpperLayer.acceptor(timeouts=layer.timeouts, limits=layer.limits), f"memory:{next(self._numbers)}")
         here.other, there.other = there, here
         self._background.append(serve(there))
         return here
@@ -95,12 +97,12 @@ class Network:
 
 
 class _Wait:
-    """Suspends the service until its wire has something to read."""
+    """Suspends the service until its wire has something to read; without a wire, until the others had their turn."""
 
-    def __init__(self, wire: MemoryWire) -> None:
+    def __init__(self, wire: MemoryWire | None) -> None:
         self._wire = wire
 
-    def __await__(self) -> Generator[MemoryWire, None, None]:
+    def __await__(self) -> Generator[MemoryWire | None, None, None]:
         yield self._wire
 
 
@@ -127,8 +129,8 @@ class MemoryWire:
         await self.send(())
         if self.layer.closed:
             return []
-        if wait and not self.is_ready:
-            await _Wait(self)
+        if not self.is_ready:
+            await _Wait(self if wait else None)
         if self._arrived:
             events = self.layer.receive(self._read())
         elif self.other.is_closed:
@@ -158,5 +160,5 @@ class MemoryWire:
         return chunk[:size]
 
     def _write(self, buffer: bytes) -> None:
-        if buffer and not self.other.is_closed:
+        if buffer and not self.is_closed and not self.other.is_closed:
             self.other._arrived.append(buffer)

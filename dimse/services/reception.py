@@ -64,6 +64,7 @@ class Reception:
             check_called=self._check_called,
             any_storage=self._any_storage,
             admit=self._admit,
+            dismiss=lambda: self._dismiss(wire),
         )
 
     def _admit(self, request: pdu.AssociateRQ, address: str) -> pdu.AssociateRJ | None:

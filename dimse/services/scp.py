@@ -26,7 +26,7 @@ from dimse.data.uids import (
     StudyRootMove,
     Verification,
 )
-from dimse.errors import AssociationError, DataError, ProtocolError, Refused
+from dimse.errors import AssociationError, DataError, ProtocolError, Refused, Rejected
 from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink
 from dimse.services.messages import Message
 from dimse.services.scu import HAS_DATA_SET
@@ -36,6 +36,14 @@ from dimse.services.subops import provide
 FIND_MODELS = frozenset({PatientRootFind, StudyRootFind, PatientStudyOnlyFind})
 GET_MODELS = frozenset({PatientRootGet, StudyRootGet, PatientStudyOnlyGet})
 MOVE_MODELS = frozenset({PatientRootMove, StudyRootMove, PatientStudyOnlyMove})
+OPERATIONS = {
+    CommandField.C_ECHO_RQ: frozenset({Verification}),
+    CommandField.C_FIND_RQ: FIND_MODELS,
+    CommandField.C_GET_RQ: GET_MODELS,
+    CommandField.C_MOVE_RQ: MOVE_MODELS,
+}
+"""Which operation the SOP classes have; all others are storage classes."""
+CODES = range(0x10000)
 
 
 @dataclass
@@ -71,6 +79,7 @@ class Provider:
         check_called: bool = False,
         any_storage: bool = False,
         admit: Admit | None = None,
+        dismiss: Callable[[], object] | None = None,
     ) -> None:
         self.session = session
         self.services = services
@@ -79,6 +88,7 @@ class Provider:
         self._check_called = check_called
         self._any_storage = any_storage
         self._admit = admit
+        self._dismiss = dismiss
         self._handlers: dict[int, Callable[[Message], Awaitable[None]]] = {
             CommandField.C_ECHO_RQ: self._echo,
             CommandField.C_STORE_RQ: self._store,
@@ -90,24 +100,28 @@ class Provider:
     async def serve(self) -> Report:
         """From the A-ASSOCIATE-RQ to the end of the association; returns what happened, and raises nothing of the peer's doing."""
         try:
-            if await self._negotiate():
-                while True:
-                    await self._dispatch(await self.session.receive(expecting=False))
+            await self._negotiate()
+            while True:
+                await self._dispatch(await self.session.receive(expecting=False))
         except PeerReleased:
             self.report.ended = "released"
+        except Rejected as error:
+            self.report.ended = f"rejected: {pdu.rejection_words(error.result, error.source, error.reason)}"
         except (AssociationError, ProtocolError) as error:
             self.report.ended = str(error)
         finally:
-            self.report.bytes_received, self.report.bytes_sent = self.session.bytes_received, self.session.bytes_sent
+            self._complete_report()
+            if self._dismiss is not None:  # before the peer knows: the place is free when the release is confirmed
+                self._dismiss()
         await self.session.finish()
         return self.report
 
     # Negotiation
 
-    async def _negotiate(self) -> bool:
-        """Answers the A-ASSOCIATE-RQ; whether there is an association now."""
+    async def _negotiate(self) -> None:
+        """Answers the A-ASSOCIATE-RQ; raises `Rejected` if there is no association then."""
         request = await self.session.request()
-        self.report.peer = Peer(request.calling, request.called, self.session.wire.address)
+        self.report.peer = self._peer(request)
         layer = self.session.layer
         rejection = self._admit(request, self.session.wire.address) if self._admit else None
         choose = offer(self.services, any_storage=self._any_storage)
@@ -116,10 +130,16 @@ class Provider:
         reply = rejection or answer(request, choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations)
         if isinstance(reply, pdu.AssociateRJ):
             layer.reject(reply)
-            self.report.ended = f"rejected: {pdu.rejection_words(reply.result, reply.source, reply.reason)}"
-            return False
+            raise Rejected(reply.result, reply.source, reply.reason, by_peer=False)
         self.session.accept(reply)
-        return True
+
+    def _peer(self, request: pdu.AssociateRQ) -> Peer:
+        return Peer(request.calling, request.called, self.session.wire.address)
+
+    def _complete_report(self) -> None:
+        self.report.bytes_received, self.report.bytes_sent = self.session.bytes_received, self.session.bytes_sent
+        if self.session.layer.request is not None:  # also of a peer that nobody could answer
+            self.report.peer = self._peer(self.session.layer.request)
 
     # Operations
 
@@ -148,6 +168,8 @@ class Provider:
             return Status(codes.MISTYPED_ARGUMENT, f"missing in the command set: {missing[0]}", service=command.service)
         if command.affected_sop_class_uid != message.context.abstract_syntax:
             return Status(codes.SOP_CLASS_NOT_SUPPORTED, "the SOP class is not the presentation context's", service=command.service)
+        if not _is_operation_of(message):
+            return Status(codes.UNRECOGNIZED_OPERATION, "not an operation of this SOP class and role", service=command.service)
         if command.has_data_set is (command.command_field == CommandField.C_ECHO_RQ):
             return Status(codes.MISTYPED_ARGUMENT, "Command Data Set Type does not fit the operation", service=command.service)
         return None
@@ -172,20 +194,16 @@ class Provider:
             return
         status = Status(codes.SUCCESS, service="C-FIND")
         with closing(_Matches(self, request)) as matches:
-            for match in matches:
+            for pending, identifier in matches:
                 await self.session.poll()
                 if self.session.cancelled:
                     status = Status(codes.CANCEL, service="C-FIND")
                     break
-                await self._pending(message, match)
+                response = message.command.response(pending, command_data_set_type=HAS_DATA_SET)
+                await self.session.send(message.context, response, identifier)
             else:
                 status = matches.status
         await self._respond(message, status)
-
-    async def _pending(self, message: Message, match: Match) -> None:
-        status, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
-        response = message.command.response(status, command_data_set_type=HAS_DATA_SET)
-        await self.session.send(message.context, response, identifier.encoded_as(message.context.transfer_syntax))
 
     async def _retrieve(self, message: Message) -> None:
         request = await self._request_with_identifier(message)
@@ -217,7 +235,7 @@ class Provider:
 
     def failure(self, error: Exception) -> Status:
         """The status that a handler's exception is answered with; one that is not `Refused` is reported."""
-        if isinstance(error, Refused):
+        if isinstance(error, Refused) and error.status in CODES:
             return Status(error.status, error.comment, offending=error.offending)
         self.report.errors.append(error)
         return Status(codes.PROCESSING_FAILURE, f"processing failure: {type(error).__name__}")
@@ -233,8 +251,18 @@ class Provider:
 
 
 def as_status(given: Answer) -> Status:
-    """A handler's answer as a `Status`: None is 0000H."""
-    return given if isinstance(given, Status) else Status(given or codes.SUCCESS)
+    """A handler's answer as a `Status`: None is 0000H. Raises `ValueError` for what is none."""
+    status = given if isinstance(given, Status) else Status(given or codes.SUCCESS)
+    if status not in CODES:
+        raise ValueError(f"{int(status)} is no status (0000,0900), which has 16 bits")
+    return status
+
+
+def _is_operation_of(message: Message) -> bool:
+    """Whether the SOP class has the operation (PS3.4 A to C), and the requestor the role to ask for it."""
+    field, uid = message.command.command_field, message.context.abstract_syntax
+    of_class = next((f for f, classes in OPERATIONS.items() if uid in classes), CommandField.C_STORE_RQ)
+    return field == of_class and message.context.scu
 
 
 def offer(services: Services, *, any_storage: bool = False) -> Choose:
@@ -297,8 +325,11 @@ class _Receiving:
 
     def discard(self) -> None:
         sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.discard()
+        try:
+            if sink is not None:
+                sink.discard()
+        except Exception as error:
+            self._provider.failure(error)
 
 
 def _open_sink(services: Services, request: Request) -> Sink:
@@ -328,30 +359,36 @@ class _Collector:
 
 
 class _Matches:
-    """The find handler's matches: an exception of the handler ends them and becomes the final status."""
+    """The find handler's matches, as they go out: an exception of the handler ends them and becomes the final status."""
 
     def __init__(self, provider: Provider, request: Request) -> None:
         self.status = Status(codes.SUCCESS, service="C-FIND")
         self._provider = provider
+        self._transfer_syntax = request.context.transfer_syntax
         self._matches: Iterator[Match] = iter(())
         try:
             self._matches = iter(provider.services.find(request) if provider.services.find else ())
         except Exception as error:
             self.status = provider.failure(error)
 
-    def __iter__(self) -> Iterator[Match]:
+    def __iter__(self) -> Iterator[tuple[Status, DataSet]]:
         while True:
             try:
                 match = next(self._matches, None)
+                if match is None:
+                    return
+                status, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
+                encoded = identifier.encoded_as(self._transfer_syntax)
             except Exception as error:
                 self.status = self._provider.failure(error)
                 return
-            if match is None:
-                return
-            yield match
+            yield status, encoded
 
     def close(self) -> None:
         """Closes the handler's iterator, if it is one that can be closed."""
         close = getattr(self._matches, "close", None)
-        if close is not None:
-            close()
+        try:
+            if close is not None:
+                close()
+        except Exception as error:
+            self._provider.failure(error)

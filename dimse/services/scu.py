@@ -95,24 +95,34 @@ async def store_all(
     waiting: Iterator[S] = iter(sources)
     under_way: dict[int, S] = {}
     exhausted = False
-    while under_way or not exhausted:
-        while not exhausted and len(under_way) < window:
-            source = next(waiting, None)
-            if source is None:
-                exhausted = True
-                break
-            try:
-                context, fitted = _fit(session, source)
-                command = _store_rq(session, context, fitted, originator)
-                await session.send(context, command, fitted)
-            except (ContextRefused, DataError, OSError) as error:
-                yield source, not_sent(error)
-            else:
-                under_way[command.message_id or 0] = source
-        if under_way:
-            message = await session.response(under_way.keys())
-            await session.skip()
-            yield under_way.pop(message.command.message_id_being_responded_to or 0), message.command.outcome
+    try:
+        while under_way or not exhausted:
+            while not exhausted and len(under_way) < window:
+                source = next(waiting, None)
+                if source is None:
+                    exhausted = True
+                    break
+                try:
+                    context, fitted = _fit(session, source)
+                    command = _store_rq(session, context, fitted, originator)
+                    await session.send(context, command, fitted)
+                except (ContextRefused, DataError, OSError) as error:
+                    yield source, not_sent(error)
+                else:
+                    under_way[command.message_id or 0] = source
+            if under_way:
+                yield await _answered(session, under_way)
+    except (Exception, GeneratorExit):  # left early, or the iterable failed: what is under way is still answered
+        while under_way and session.alive:
+            await _answered(session, under_way)
+        raise
+
+
+async def _answered(session: Session, under_way: dict[int, S]) -> tuple[S, Status]:
+    """The next C-STORE-RSP to one of the instances under way."""
+    message = await session.response(CommandField.C_STORE_RQ, under_way.keys())
+    await session.skip()
+    return under_way.pop(message.command.message_id_being_responded_to or 0), message.command.outcome
 
 
 def not_sent(error: Exception) -> Status:
@@ -148,8 +158,7 @@ async def find(session: Session, query: DataSet, model: UID | None = None) -> As
 
 async def cancel(session: Session, context: AcceptedContext, command: CommandSet) -> Status:
     """C-CANCEL of a C-FIND, C-GET or C-MOVE (PS3.7 9.3.2.3): sends it and reads on to the final response."""
-    request = CommandSet(CommandField.C_CANCEL_RQ, message_id_being_responded_to=command.message_id, command_data_set_type=NO_DATA_SET)
-    await session.send(context, request)
+    await session.send(context, _cancel_rq(command))
     return (await _final(session, command)).command.outcome
 
 
@@ -173,36 +182,45 @@ async def move(
         message, identifier = await _response(session, command)
         if not message.command.outcome.pending:
             return _move_result(message.command, identifier)
-        if progress is not None and progress(_progress(message.command)) is False and not cancelled:
+        try:
+            wants_more = progress is None or progress(_progress(message.command)) is not False
+        except Exception:
+            await cancel(session, context, command)
+            raise
+        if not wants_more and not cancelled:
             cancelled = True
-            await session.send(
-                context,
-                CommandSet(CommandField.C_CANCEL_RQ, message_id_being_responded_to=command.message_id, command_data_set_type=NO_DATA_SET),
-            )
+            await session.send(context, _cancel_rq(command))
 
 
 UNLIMITED_WINDOW = 64
 """Operations under way when the peer sets no limit: more would only fill buffers."""
 MAX_RESPONSE_IDENTIFIER = 4_194_304
 """Longest identifier of a response that is taken: a list of 60,000 failed UIDs fits."""
+MAX_RESPONSES_BEHIND_CANCEL = 100_000
+"""Pending responses that are read and dropped before the final one; a peer that sends more than those under way never ends."""
 
 
 async def _response(session: Session, command: CommandSet) -> tuple[Message, DataSet | None]:
     """The next response to a request, with its data set."""
-    message = await session.response((command.message_id or 0,))
+    message = await session.response(command.command_field, (command.message_id or 0,))
     if not message.command.has_data_set:
         return message, None
-    encoded = await session.data_set(MAX_RESPONSE_IDENTIFIER)
+    try:
+        encoded = await session.data_set(MAX_RESPONSE_IDENTIFIER)
+    except DataError as error:
+        await session.violation(f"{message.command.name}: {error.what}", "MAX_RESPONSE_IDENTIFIER")
     return message, DataSet(encoded, message.context.transfer_syntax)
 
 
 async def _final(session: Session, command: CommandSet) -> Message:
     """The final response to a request; pending ones before it are read and dropped."""
-    while True:
-        message = await session.response((command.message_id or 0,))
+    message, count = None, 0
+    while message is None or message.command.outcome.pending:
+        if (count := count + 1) > MAX_RESPONSES_BEHIND_CANCEL:
+            await session.violation(f"{command.name} is answered without end, a cancel or not", "PS3.7 9.1.2.3")
+        message = await session.response(command.command_field, (command.message_id or 0,))
         await session.skip()
-        if not message.command.outcome.pending:
-            return message
+    return message
 
 
 def _model(session: Session, model: UID | None, models: tuple[UID, ...]) -> AcceptedContext:
@@ -238,26 +256,32 @@ def _store_rq(session: Session, context: AcceptedContext, source: Source, origin
 
 def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
     """A context that the instance can go in: as it is stored, else, uncompressed, converted to what the peer took."""
-    if source.size % 2:
+    if source.size % 2 and source.transfer_syntax.is_deflated:
+        source = _converted(source, source.transfer_syntax)
+    elif source.size % 2:
         raise DataError(f"the data set has an odd number of bytes ({source.size})", None, "PS3.5 7.1.1")
     try:
         return session.context(source.sop_class_uid, (source.transfer_syntax,)), source
     except ContextRefused:
-        others = [c for c in session.agreement.contexts.values() if c.abstract_syntax == source.sop_class_uid]
-        native = next((c for c in others if not c.transfer_syntax.is_encapsulated), None)
+        native = next((c for c in session.contexts(source.sop_class_uid) if not c.transfer_syntax.is_encapsulated), None)
         if native is None or source.transfer_syntax.is_encapsulated:
             raise
     return native, _converted(source, native.transfer_syntax)
 
 
 def _converted(source: Source, transfer_syntax: UID) -> Source:
-    """The instance in another uncompressed transfer syntax, in memory."""
-    encoded = bytearray(source.size)
+    """The instance in another uncompressed transfer syntax, in memory; or, deflated, padded to an even length (PS3.5 A.5)."""
+    encoded = bytearray(source.size + source.size % 2)
     with source.open() as reading:
-        if reading.readv([memoryview(encoded)]) != source.size:
+        if reading.readv([memoryview(encoded)[: source.size]]) != source.size:
             raise DataError("the data set ends early", None)
-    data = DataSet(bytes(encoded), source.transfer_syntax).encoded_as(transfer_syntax)
-    return BytesSource(data.encoded, source.sop_class_uid, source.sop_instance_uid, transfer_syntax)
+    if transfer_syntax != source.transfer_syntax:
+        encoded = bytearray(DataSet(bytes(encoded), source.transfer_syntax).encoded_as(transfer_syntax).encoded)
+    return BytesSource(bytes(encoded), source.sop_class_uid, source.sop_instance_uid, transfer_syntax)
+
+
+def _cancel_rq(command: CommandSet) -> CommandSet:
+    return CommandSet(CommandField.C_CANCEL_RQ, message_id_being_responded_to=command.message_id, command_data_set_type=NO_DATA_SET)
 
 
 def _progress(command: CommandSet) -> Progress:

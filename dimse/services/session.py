@@ -12,6 +12,7 @@ from dimse.association.events import (
     AbortIndication,
     AssociateConfirmation,
     AssociateIndication,
+    AssociateRefusal,
     AssociateRejection,
     Event,
     ReleaseConfirmation,
@@ -20,7 +21,7 @@ from dimse.association.events import (
 )
 from dimse.association.negotiation import AcceptedContext, Agreement, RefusedContext
 from dimse.association.table import State
-from dimse.data.commands import CommandField, CommandSet
+from dimse.data.commands import RESPONSE, CommandField, CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.sources import Source
 from dimse.data.uids import UID
@@ -74,12 +75,16 @@ class Session:
 
         Raises `ContextRefused`.
         """
-        is_scu = attrgetter("scu" if self.layer.is_requestor else "scp")
-        found = [c for c in self.agreement.contexts.values() if c.abstract_syntax == abstract_syntax and is_scu(c)]
+        found = self.contexts(abstract_syntax)
         for context in found:
             if transfer_syntaxes is None or context.transfer_syntax in transfer_syntaxes:
                 return context
         raise self._refused(UID(abstract_syntax), sorted(transfer_syntaxes or ()), found)
+
+    def contexts(self, abstract_syntax: str) -> list[AcceptedContext]:
+        """The accepted contexts for an abstract syntax in which this side is the SCU."""
+        is_scu = attrgetter("scu" if self.layer.is_requestor else "scp")
+        return [c for c in self.agreement.contexts.values() if c.abstract_syntax == abstract_syntax and is_scu(c)]
 
     # The association's beginning and end
 
@@ -94,8 +99,9 @@ class Session:
     async def request(self) -> pdu.AssociateRQ:
         """The acceptor's part: awaits an A-ASSOCIATE-RQ. Answer it with `accept` or `layer.reject`."""
         event = await self._next_event()
-        if isinstance(event, AssociateIndication):
+        if isinstance(event, AssociateIndication) and self.layer.state is State.STA3:
             return event.request
+        event = self._inbox.ending or event  # the peer did not wait for the answer, and that ended it already
         raise _error_of(event)
 
     def accept(self, answer: pdu.AssociateAC) -> None:
@@ -105,15 +111,16 @@ class Session:
     async def release(self) -> None:
         """Ends the association in good order (PS3.8 7.2), a collision with the peer's release included."""
         await self.settle()
+        if self.layer.state is State.STA8:  # the peer was first
+            self.layer.respond_release()
+            await self.wire.close()
+            return
         self.layer.release()
-        while not self.layer.closed:
-            event = await self._next_event()
-            if not isinstance(event, pdu.Fragment | ReleaseIndication | ReleaseConfirmation):
-                raise _error_of(event)
-            if self.layer.state in (State.STA9, State.STA12):
-                self.layer.respond_release()
-            if isinstance(event, ReleaseConfirmation):
-                break
+        try:
+            await self._released()
+        except AssociationError:
+            await self.wire.close()
+            raise
         await self.wire.close()
 
     async def abort(self) -> None:
@@ -165,7 +172,9 @@ class Session:
         """Sends a message whose data are read on the way; if that fails the message cannot be ended, nor the association kept."""
         try:
             await self.wire.send(self.layer.send_message(context.id, command.encode(), size, readv))
-        except (EOFError, DataError, OSError) as error:
+        except AssociationError:
+            raise
+        except Exception as error:  # whatever a source does
             self.layer.abort()
             await self.wire.send(())
             raise Aborted(0, 0, by_peer=False, cause=f"a data set could not be read to its end: {error}") from error
@@ -186,14 +195,17 @@ class Session:
         self._inbox.open = message if message.command.has_data_set else None
         return message
 
-    async def response(self, pending: Collection[int]) -> Message:
-        """The next response to one of these message ids. A C-CANCEL in between is noted; anything else ends the association."""
+    async def response(self, request: int, pending: Collection[int]) -> Message:
+        """The next response to requests of this command field, with one of these message ids.
+
+        A C-CANCEL in between is noted; anything else ends the association.
+        """
         while True:
             message = await self.receive()
             command = message.command
             if command.command_field == CommandField.C_CANCEL_RQ:
                 self._note_cancel(command)
-            elif not command.is_response or command.message_id_being_responded_to not in pending:
+            elif command.command_field != request | RESPONSE or command.message_id_being_responded_to not in pending:
                 await self.violation(f"{command.name} for message {command.message_id_being_responded_to} was not asked for", "PS3.7 9.3")
             elif command.status is None:
                 await self.violation(f"{command.name} has no Status (0000,0900)", "PS3.7 9.3")
@@ -286,10 +298,20 @@ class Session:
             await self.violation(error.what, error.clause)
         except Ended as ended:
             if isinstance(ended.event, ReleaseIndication) and self.layer.state is State.STA8:
-                self.layer.respond_release()
-                await self.wire.send(())
+                self.layer.respond_release()  # it leaves with `finish` or `abort`, when this side has put its things away
                 raise PeerReleased("the peer released the association") from None
             raise _error_of(ended.event) from None
+
+    async def _released(self) -> None:
+        """Awaits the answer to our A-RELEASE-RQ."""
+        while not self.layer.closed:
+            event = await self._next_event()
+            if not isinstance(event, pdu.Fragment | ReleaseIndication | ReleaseConfirmation):
+                raise _error_of(event)
+            if self.layer.state in (State.STA9, State.STA12):
+                self.layer.respond_release()
+            if isinstance(event, ReleaseConfirmation):
+                break
 
     async def _next_event(self) -> Event:
         while (event := self._inbox.event()) is None:
@@ -306,8 +328,8 @@ class Session:
 def _error_of(event: Event) -> AssociationError:
     """What the end of an association is to our caller."""
     match event:
-        case AssociateRejection(answer=rj):
-            return Rejected(rj.result, rj.source, rj.reason)
+        case AssociateRejection(answer=rj) | AssociateRefusal(answer=rj):
+            return Rejected(rj.result, rj.source, rj.reason, by_peer=isinstance(event, AssociateRejection))
         case AbortIndication():
             return Aborted(event.source, event.reason, by_peer=event.by_peer, cause=event.cause)
         case TimedOut():
@@ -330,6 +352,15 @@ def _reader(encoded: bytes) -> Callable[[list[memoryview]], int]:
         return at - start
 
     return readv
+
+
+def check_undisturbed(session: Session, iteration: AsyncGenerator[object, None]) -> None:
+    """An iteration has ended: raises `UsageError` if that was because `settle` ended it, before another operation began."""
+    if session.running is not iteration:
+        raise UsageError(
+            "this iteration was ended when another operation began on the association",
+            advice="read it to its end first, into a list for instance, or use a second association",
+        )
 
 
 class Negotiated:

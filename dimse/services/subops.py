@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from dimse.association.layer import UpperLayer
@@ -22,6 +22,10 @@ from dimse.services.plan import batches
 from dimse.services.session import Session
 
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
+MAX_COUNT = 0xFFFF
+"""The counters are US: what is more is said to be as many."""
+LONGEST_UI = 0xFFFE
+"""Bytes of a value of VR UI where the VR is explicit; a longer one goes as UN (PS3.5 6.2.2)."""
 
 
 @dataclass
@@ -66,10 +70,10 @@ async def provide(
     exception into a status.
     """
     try:
-        sources, results = _asked_for(session, services, request, aet)
+        sources, results = _asked_for(session, services, request, aet, failure)
+        counters, cancelled, comment = Counters(len(sources)), False, ""
     except Exception as error:  # a handler's mistake must not end the association
         return request.command.response(failure(error)), None
-    counters, cancelled, comment = Counters(len(sources)), False, ""
     async with aclosing(results):
         async for source, status in results:
             counters.count(source.sop_instance_uid, status)
@@ -85,7 +89,9 @@ async def provide(
     return _response(request, counters, final, has_identifier=identifier is not None), identifier
 
 
-def _asked_for(session: Session, services: Services, request: Request, aet: str) -> tuple[Sequence[Source], Results]:
+def _asked_for(
+    session: Session, services: Services, request: Request, aet: str, failure: Callable[[Exception], Status]
+) -> tuple[Sequence[Source], Results]:
     """The instances that are asked for, and the sub-operations that send them: to a third AE, or back on this association."""
     if request.command.command_field == CommandField.C_GET_RQ and services.get is not None:
         sources = services.get(request)
@@ -94,10 +100,17 @@ def _asked_for(session: Session, services: Services, request: Request, aet: str)
         raise Refused(codes.UNRECOGNIZED_OPERATION, "this operation is not provided")
     address = services.where(request, request.command.move_destination or "")
     sources = services.move(request)
-    return sources, _suboperations(session, request, address, aet, sources)
+    return sources, _suboperations(session, request, address, aet, sources, failure)
 
 
-async def _suboperations(session: Session, request: Request, address: Address, aet: str, sources: Sequence[Source]) -> Results:
+async def _suboperations(
+    session: Session,
+    request: Request,
+    address: Address,
+    aet: str,
+    sources: Sequence[Source],
+    failure: Callable[[Exception], Status],
+) -> Results:
     """Sends the instances over as few associations as possible; yields each with its status, also the ones that cannot go."""
     originator = scu.Originator(request.peer.calling, request.command.message_id or 0)
     for batch in batches(sources):
@@ -110,7 +123,8 @@ async def _suboperations(session: Session, request: Request, address: Address, a
                         done += 1
                         yield source, status
             except GeneratorExit:
-                await target.release()  # a C-CANCEL: the destination has done nothing wrong
+                with suppress(AssociationError):
+                    await target.release()  # a C-CANCEL: the destination has done nothing wrong
                 raise
             except BaseException:
                 await target.abort()
@@ -118,8 +132,10 @@ async def _suboperations(session: Session, request: Request, address: Address, a
             await target.release()
         except (AssociationError, ProtocolError) as error:
             failed = Status(codes.UNABLE_TO_PERFORM_SUBOPERATIONS, f"{address.aet}: {error}", service="C-STORE", local=True)
-            for source in batch.sources[done:]:
-                yield source, failed
+        except Exception as error:  # of a handler's address or source
+            failed = failure(error)
+        for source in batch.sources[done:]:
+            yield source, failed
 
 
 async def _associate(session: Session, address: Address, aet: str, contexts: Sequence[Context]) -> Session:
@@ -141,10 +157,10 @@ def _response(request: Request, counters: Counters, status: int, *, has_identifi
     return request.command.response(
         status,
         command_data_set_type=scu.HAS_DATA_SET if has_identifier else NO_DATA_SET,
-        number_of_remaining_suboperations=counters.remaining if shows_remaining else None,
-        number_of_completed_suboperations=counters.completed,
-        number_of_failed_suboperations=counters.failed,
-        number_of_warning_suboperations=counters.warning,
+        number_of_remaining_suboperations=min(counters.remaining, MAX_COUNT) if shows_remaining else None,
+        number_of_completed_suboperations=min(counters.completed, MAX_COUNT),
+        number_of_failed_suboperations=min(counters.failed, MAX_COUNT),
+        number_of_warning_suboperations=min(counters.warning, MAX_COUNT),
     )
 
 
@@ -154,4 +170,5 @@ def _failed_list(uids: Sequence[str], transfer_syntax: UID) -> DataSet | None:
         return None
     value = "\\".join(uids).encode("latin-1")
     padded = value + b"\0" * (len(value) % 2)
-    return DataSet(encode_element(FAILED_SOP_INSTANCE_UID_LIST, "UI", padded, transfer_syntax), transfer_syntax)
+    vr = "UI" if len(padded) <= LONGEST_UI else "UN"
+    return DataSet(encode_element(FAILED_SOP_INSTANCE_UID_LIST, vr, padded, transfer_syntax), transfer_syntax)

@@ -176,12 +176,17 @@ def test_u_04_a_rejection_with_any_codes() -> None:
     assert layer.closed
 
 
-def test_limits_are_those_of_this_side() -> None:
-    limits = Limits(max_pdu=100, max_associate_pdu=1000)
-    layer = bring(2, is_requestor=False, limits=limits)
+def test_the_limit_of_an_association_pdu_is_this_sides() -> None:
+    layer = bring(2, is_requestor=False, limits=Limits(max_associate_pdu=1000))
     layer.receive(raw_pdu(1, length=1001))
     assert sent(layer) == raw_abort(0, 0)
-    layer = bring(6, is_requestor=False, limits=limits)
+
+
+def test_the_limit_of_data_is_what_this_side_announced() -> None:
+    """Not what its `Limits` say: the peer may send as much as the A-ASSOCIATE-AC allowed."""
+    layer = bring(3, is_requestor=False, limits=Limits(max_pdu=50))
+    layer.accept(pdu.AssociateAC("PACS", "ME", (*scenes.ACCEPTANCE.items[:-1], pdu.UserInformation((pdu.MaximumLength(100),)))))
+    sent(layer)
     assert kinds(layer.receive(raw_pdu(4, raw_pdv(1, 3, bytes(94))) + raw_pdu(4, raw_pdv(1, 3, bytes(95))))) == [
         pdu.Fragment,
         AbortIndication,

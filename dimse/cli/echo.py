@@ -1,0 +1,40 @@
+"""`dimse echo`: C-ECHO (PS3.7 9.1.5)."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from dimse.cli.arguments import Parser, count
+from dimse.cli.failures import DONE, FAILED
+from dimse.cli.output import Output, clean, in_seconds
+from dimse.cli.peer import Target, associated
+from dimse.data.status import Status
+from dimse.data.uids import Verification
+
+
+def parser() -> Parser:
+    """The arguments of the command."""
+    command = Parser("echo", "Asks a peer whether it is there (C-ECHO).")
+    command.add_peer()
+    command.add_json()
+    command.add_argument("--repeat", metavar="N", type=count, default=1, help="ask so many times on one association (1)")
+    return command
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Asks, and prints what the peer answered and how long it took."""
+    target, good = Target.of(args, out), True
+    with associated(target, [Verification], out) as association:
+        for _ in range(args.repeat):
+            start = time.perf_counter()
+            status = association.echo()
+            _tell(target, status, time.perf_counter() - start, out)
+            good = good and status.ok
+    return DONE if good else FAILED
+
+
+def _tell(target: Target, status: Status, seconds: float, out: Output) -> None:
+    out.line(f"C-ECHO to {target}: {clean(status)}, {in_seconds(seconds)}")
+    answer = {"status": f"{status:04X}H", "words": status.words, "comment": status.comment, "ok": status.ok}
+    out.result({**target.fields, **answer, "seconds": round(seconds, 6)})

@@ -1,0 +1,122 @@
+"""An association as the client commands ask for it, with its ends turned into exit codes and clear lines."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pdu
+from dimse.association.config import Limits, Timeouts
+from dimse.association.events import Trace
+from dimse.association.negotiation import Context
+from dimse.blocking import Association, connect
+from dimse.cli import arguments
+from dimse.cli.failures import FAILED, Failure, broken, no_association
+from dimse.cli.output import Output, clean, place
+from dimse.errors import AssociationError, ContextRefused, OperationFailed, ProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to call, as the arguments say."""
+
+    host: str
+    port: int
+    called: str
+    calling: str
+    timeouts: Timeouts
+    limits: Limits
+    trace: Trace | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, out: Output) -> Target:
+        """The target that the arguments of a client command name."""
+        trace = None
+        if args.debug:
+            from dimse.cli.trace import Tracer
+
+            trace = Tracer(out)
+        timeouts, limits = arguments.client_timeouts(args), arguments.limits(args)
+        return cls(args.host, args.port, args.call, args.aetitle, timeouts, limits, trace)
+
+    def __str__(self) -> str:
+        return f"{self.called} at {place(self.host, self.port)}"
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """The target in JSON."""
+        return {"called": self.called, "host": self.host, "port": self.port}
+
+    def connect(self, contexts: Sequence[Context | str], out: Output) -> Association:
+        """Opens an association; raises `Failure` (no association)."""
+        try:
+            association = connect(
+                self.host,
+                self.port,
+                called=self.called,
+                calling=self.calling,
+                contexts=contexts,
+                timeouts=self.timeouts,
+                limits=self.limits,
+                trace=self.trace,
+            )
+        except (AssociationError, ProtocolError) as error:
+            raise no_association(str(self), error, self.called) from error
+        if out.verbose:
+            _tell(self, association, out)
+        return association
+
+
+@contextmanager
+def associated(target: Target, contexts: Sequence[Context | str], out: Output) -> Iterator[Association]:
+    """An association for the time of a block. What ends it early becomes a `Failure`; what only failed in it leaves by release."""
+    association = target.connect(contexts, out)
+    try:
+        yield association
+    except (OperationFailed, ContextRefused) as error:
+        release(association, out)
+        raise Failure(FAILED, _refusal(target, error)) from error
+    except (AssociationError, ProtocolError) as error:
+        association.abort()
+        raise broken(str(target), error) from error
+    except BaseException:
+        association.abort()
+        raise
+    release(association, out)
+
+
+def release(association: Association, out: Output) -> None:
+    """Releases. All work is done and answered by then, so that a peer that goes in another way is worth a remark, no more."""
+    try:
+        association.release()
+    except (AssociationError, ProtocolError) as error:
+        association.abort()
+        out.detail(f"the release did not go in good order: {clean(error)}")
+
+
+def context_words(abstract_syntax: str, transfer_syntaxes: Sequence[str]) -> str:
+    """A presentation context in words."""
+    from dimse.data.uids import UID
+
+    return f"{clean(UID(abstract_syntax).name)} in {' or '.join(clean(UID(t).name) for t in transfer_syntaxes)}"
+
+
+def _refusal(target: Target, error: OperationFailed | ContextRefused) -> str:
+    if isinstance(error, OperationFailed):
+        return f"{target}: {error.status.service} failed: {error.status}"
+    return f"{target}: {error.what}"
+
+
+def _tell(target: Target, association: Association, out: Output) -> None:
+    """What was negotiated (-v)."""
+    name = association.answer.user_item(pdu.ImplementationVersionName)
+    implementation = f" ({clean(name.name)})" if name else ""
+    longest = association.session.layer.max_pdu
+    out.note(f"associated with {target}{implementation}, PDUs of at most {longest or 'any'} bytes")
+    for accepted in association.accepted:
+        out.note(f"  context {accepted.id}: {context_words(accepted.abstract_syntax, [accepted.transfer_syntax])}: accepted")
+    for refused in association.refused:
+        words = context_words(refused.context.abstract_syntax, refused.context.transfer_syntaxes)
+        out.note(f"  context {refused.id}: {words}: refused, {refused.words}")

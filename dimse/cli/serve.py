@@ -1,0 +1,85 @@
+"""`dimse serve`: an archive node - stores, answers queries, sends on to its peers (PS3.4 Annexes B and C)."""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+from dimse.archive import Archive
+from dimse.cli import serving
+from dimse.cli.arguments import Parser, ae_title, own_port
+from dimse.cli.config import Node, read_config
+from dimse.cli.failures import USAGE, Failure, os_words
+from dimse.cli.output import Output, clean
+from dimse.errors import UsageError
+from dimse.services.handlers import Address
+
+EXAMPLES = """\
+The configuration file is TOML; what the command line says comes first:
+
+  [node]
+  aet = "ARCHIVE"
+  host = "0.0.0.0"
+  port = 4242
+  data = "images"            # beside the file, unless the path is absolute
+
+  [peers.workstation]        # destinations of C-MOVE
+  aet = "WORKSTATION"        # the name itself if left out
+  host = "10.0.0.7"
+  port = 104
+"""
+
+
+def parser() -> Parser:
+    """The arguments of the command."""
+    command = Parser("serve", "Runs an archive, until SIGINT (Ctrl-C) or SIGTERM: stores, answers queries, sends to its peers.", EXAMPLES)
+    command.add_node(aet=None, shown="ARCHIVE")
+    command.add_json()
+    command.add_argument("--config", metavar="FILE", type=Path, help="configuration file")
+    command.add_argument("--port", metavar="PORT", type=own_port, help="TCP port to listen at (4242; 0: a free one)")
+    command.add_argument("--data", metavar="DIR", type=Path, help="folder for the archive, made if missing (dimse-data)")
+    command.add_argument("--any-storage", action="store_true", help="also take storage classes outside the standard")
+    words = "a destination of C-MOVE; may be repeated"
+    command.add_argument("--peer", metavar="AET=HOST:PORT", dest="peers", type=peer, action="append", default=[], help=words)
+    return command
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Serves until a signal comes."""
+    node = node_of(args)
+    try:
+        archive = Archive(node.data)
+    except OSError as error:
+        raise Failure(USAGE, f"cannot use the data folder {os_words(error)}") from error
+    except UsageError as error:
+        raise Failure(USAGE, f"cannot use the data folder: {error}") from error
+    except sqlite3.Error as error:
+        raise Failure(USAGE, f"cannot use the data folder {node.data}: its index cannot be read: {error}") from error
+    with archive:
+        if out.verbose:
+            patients, studies, series, instances = archive.counts()
+            out.note(f"the archive holds {patients} patients, {studies} studies, {series} series, {instances} instances")
+            for known in node.peers.values():
+                out.note(f"peer {known.aet} is at {clean(known.host)}:{known.port}")
+        services = archive.services(node.peers, aet=node.aet)
+        return serving.serve(args, services, node.host, node.port, str(node.data.resolve()), out, aet=node.aet)
+
+
+def node_of(args: argparse.Namespace) -> Node:
+    """The node that the configuration file and, above it, the command line describe."""
+    node = read_config(args.config) if args.config is not None else Node()
+    given = {"aet": args.aetitle, "host": args.host, "port": args.port, "data": args.data}
+    peers = {**node.peers, **{known.aet: known for known in args.peers}}
+    return replace(node, peers=peers, **{name: value for name, value in given.items() if value is not None})
+
+
+def peer(text: str) -> Address:
+    """A peer as AET=HOST:PORT; an IPv6 address stands in brackets."""
+    title, equals, where = text.partition("=")
+    host, colon, number = where.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (equals and colon and host and number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no peer: give AET=HOST:PORT")
+    return Address(ae_title(title), host, int(number))

@@ -1,0 +1,221 @@
+"""Servers of the command line: they say where they listen and what each association did, and end by a signal."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from types import FrameType
+from typing import TypeVar
+
+from dimse.blocking import Server
+from dimse.cli import arguments
+from dimse.cli.failures import DONE, USAGE, Failure, OutputClosed
+from dimse.cli.output import Output, clean, in_bytes, place
+from dimse.data.status import Status
+from dimse.services.handlers import Answer, Request, Services, Sink
+from dimse.services.scp import Report
+
+GRACE = 600.0
+"""Seconds that what runs has to come to its end after the first signal; a second signal ends it at once."""
+T = TypeVar("T")
+
+
+def serve(args: argparse.Namespace, services: Services, host: str, port: int, folder: str, out: Output, *, aet: str) -> int:
+    """Listens, says so, and serves until SIGINT or SIGTERM. `folder` is where the data go. Raises `Failure` if it cannot listen."""
+    trace = None
+    if args.debug:
+        from dimse.cli.trace import Tracer
+
+        trace = Tracer(out)
+    server = Server(
+        aet,
+        narrated(services, out) if out.verbose else services,
+        any_storage=args.any_storage,
+        timeouts=arguments.server_timeouts(args),
+        limits=arguments.limits(args),
+        report=lambda report: _tell(report, out),
+        trace=trace,
+    )
+    try:
+        host, port = server.listen(host, port)
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = ((error.strerror if isinstance(error, OSError) else "") or str(error)).partition(" (while attempting")[0]
+        raise Failure(USAGE, f"cannot listen at {place(host, port)}: {why}; choose another address or port") from error
+    with _logged(out), _signals() as signals:
+        server.start()
+        out.line(f"{aet} listens at {place(host, port)}, data in {clean(folder)}", flush=True)
+        out.result({"aet": aet, "host": host, "port": port, "data": folder}, flush=True)
+        signals.wait()
+        out.note(f"{out.program}: stopping when what runs has ended; once more stops at once")
+        _stop(server, signals)
+    return DONE
+
+
+class Signals:
+    """SIGINT and SIGTERM as they come in."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Event()
+
+    def come(self, number: int, frame: FrameType | None) -> None:
+        """A signal came."""
+        self._changed.set()
+
+    def wait(self) -> None:
+        """Waits for the next signal, or for `end`."""
+        self._changed.wait()
+        self._changed.clear()
+
+    def end(self) -> None:
+        """What was waited for has happened without a signal."""
+        self._changed.set()
+
+
+@contextmanager
+def _signals() -> Iterator[Signals]:
+    """Takes the signals for the time of a block."""
+    signals = Signals()
+    before = {number: signal.signal(number, signals.come) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(server: Server, signals: Signals) -> None:
+    """Lets what runs come to its end, or stops it at the next signal."""
+
+    def stop() -> None:
+        server.stop(GRACE)
+        signals.end()
+
+    stopping = threading.Thread(target=stop, name="dimse stop", daemon=True)
+    stopping.start()
+    signals.wait()
+    server.stop(0.0)  # does nothing where all has ended
+    stopping.join()
+
+
+class _LogLines(logging.Handler):
+    """The library's log as lines: what failed and why, the traceback only with -d."""
+
+    def __init__(self, out: Output) -> None:
+        super().__init__(logging.WARNING)
+        self._out = out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        why = f": {type(error).__name__}: {error}" if error is not None else ""
+        self._out.error(f"{record.getMessage()}{why}")
+        if error is not None and self._out.debug:
+            self._out.note("".join(traceback.format_exception(error)).rstrip())
+
+
+@contextmanager
+def _logged(out: Output) -> Iterator[None]:
+    """Sends the library's log to the output for the time of a block."""
+    log, handler = logging.getLogger("dimse"), _LogLines(out)
+    propagate, log.propagate = log.propagate, False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagate
+
+
+def _tell(report: Report, out: Output) -> None:
+    """One association, when it has ended. Who only opens a connection and closes it, to see whether we are there, is told of by -v."""
+    if not report.peer.calling and not report.counts and not out.verbose:
+        return
+    counts = ", ".join(f"{count} {clean(name)}" for name, count in report.counts.items()) or "nothing asked"
+    failed = f" ({report.failed} failed)" if report.failed else ""
+    sizes = [f"{in_bytes(size)} {way}" for size, way in ((report.bytes_received, "in"), (report.bytes_sent, "out")) if size]
+    with suppress(OutputClosed, Failure):  # a server goes on when nobody reads what it says
+        ended = clean(report.ended.partition("; ")[0])  # without the advice, which is for whoever asked
+        words = f"{counts}{failed}{''.join(f', {size}' for size in sizes)}: {ended}"
+        out.line(f"{time.strftime('%H:%M:%S')} {_who(report.peer.calling, report.peer.address)}: {words}", flush=True)
+        out.result(
+            {
+                "calling": report.peer.calling,
+                "called": report.peer.called,
+                "address": report.peer.address,
+                "counts": report.counts,
+                "failed": report.failed,
+                "bytes_received": report.bytes_received,
+                "bytes_sent": report.bytes_sent,
+                "ended": report.ended,
+            },
+            flush=True,
+        )
+
+
+def _who(calling: str, address: str) -> str:
+    return f"{clean(calling) or '(no association)'} from {clean(address)}"
+
+
+def narrated(services: Services, out: Output) -> Services:
+    """The same services, with a line on each operation (-v)."""
+
+    def tell(request: Request, words: str) -> None:
+        out.note(f"  {_who(request.peer.calling, request.peer.address)}: {words}")
+
+    def sink(open_sink: Callable[[Request], Sink]) -> Callable[[Request], Sink]:
+        return lambda request: _NarratedSink(open_sink(request), lambda words: tell(request, words), request)
+
+    def query(name: str, handler: Callable[[Request], T]) -> Callable[[Request], T]:
+        def handle(request: Request) -> T:
+            tell(request, f"{name} at level {_level(request)}")
+            return handler(request)
+
+        return handle
+
+    return replace(
+        services,
+        sink=sink(services.sink) if services.sink else None,
+        find=query("C-FIND", services.find) if services.find else None,
+        move=query("C-MOVE", services.move) if services.move else None,
+    )
+
+
+class _NarratedSink:
+    """A sink that tells what became of its instance."""
+
+    def __init__(self, sink: Sink, tell: Callable[[str], object], request: Request) -> None:
+        self._sink = sink
+        self._tell = tell
+        self._uid = clean(request.command.affected_sop_instance_uid)
+
+    def write(self, pieces: Sequence[memoryview]) -> None:
+        self._sink.write(pieces)
+
+    def finish(self) -> Answer:
+        answer = self._sink.finish()
+        self._tell(f"C-STORE {self._uid}: {clean(Status(answer or 0, service='C-STORE'))}")
+        return answer
+
+    def discard(self) -> None:
+        self._tell(f"C-STORE {self._uid}: not kept")
+        self._sink.discard()
+
+
+def _level(request: Request) -> str:
+    """The Query/Retrieve Level that is asked for."""
+    from dimse.data.elements import pick
+    from dimse.errors import DataError
+
+    if request.identifier is None:
+        return "?"
+    try:
+        found = pick(request.identifier.encoded, request.identifier.transfer_syntax, {0x0008_0052})
+    except DataError:
+        return "?"
+    return clean(found.get(0x0008_0052, b"?").decode("latin-1").strip(" \0"))

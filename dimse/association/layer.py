@@ -154,7 +154,10 @@ class UpperLayer:
     # Commands
 
     def accept(self, answer: pdu.AssociateAC) -> Agreement:
-        """Accepts the association that was asked for (Evt7) and returns what is agreed."""
+        """Accepts the association that was asked for (Evt7) and returns what is agreed.
+
+        Raises `pdu.PDUError` for an answer that does not fit the request, as `agree` does.
+        """
         if self.request is None:
             raise UsageError("no A-ASSOCIATE-RQ has come that could be accepted (PS3.8 Table 9-10, Evt7)")
         agreement = agree(self.request, answer)
@@ -332,7 +335,7 @@ def _indications(action: Action, value: Value, agreement: Agreement | None) -> l
             return [AssociateConfirmation(agreement, value)]
         case Indicate.REJECTED, pdu.AssociateRJ():
             return [AssociateRejection(value)]
-        case None, pdu.AssociateRJ():
+        case None, pdu.AssociateRJ() if action.send is Send.ASSOCIATE_RJ:
             return [AssociateRefusal(value)]
         case Indicate.P_DATA, pdu.Fragment():
             return [value]

@@ -132,6 +132,8 @@ def refusal(rq: pdu.AssociateRQ) -> pdu.AssociateRJ | None:
         return pdu.AssociateRJ(result=1, source=2, reason=2)
     if rq.application_context != pdu.DICOM_APPLICATION_CONTEXT:
         return pdu.AssociateRJ(result=1, source=1, reason=2)
+    if not _is_ae_title(rq.calling):
+        return pdu.AssociateRJ(result=1, source=1, reason=3)
     return None if _is_sound(rq) else pdu.AssociateRJ(result=1, source=2, reason=1)
 
 
@@ -190,12 +192,21 @@ def agree(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> Agreement:
     return Agreement(accepted, tuple(refused), _max_pdu(rq), _max_pdu(ac), _agreed_operations(rq, ac))
 
 
+def _is_ae_title(text: str) -> bool:
+    """Whether it has characters, and none outside the default repertoire: no control characters, no backslash (PS3.5 6.2, AE)."""
+    return bool(text) and text.isascii() and text.isprintable() and "\\" not in text
+
+
 def _is_sound(rq: pdu.AssociateRQ) -> bool:
-    """Whether the request has what an answer needs: contexts with distinct odd ids, user information, room for data."""
+    """Whether the request has what an answer needs: contexts with distinct odd ids, user information, room for data.
+
+    And at most one user identity (PS3.7 D.3.3.7).
+    """
     ids = [p.id for p in _proposals(rq)]
     largest = rq.user_item(pdu.MaximumLength)
     fits = largest is None or largest.value == 0 or largest.value >= SMALLEST_MAX_PDU
-    return bool(ids and rq.user_items) and fits and len(set(ids)) == len(ids) and all(id % 2 for id in ids)
+    is_one_user = sum(isinstance(item, pdu.UserIdentityRQ) for item in rq.user_items) <= 1
+    return bool(ids and rq.user_items) and fits and is_one_user and len(set(ids)) == len(ids) and all(id % 2 for id in ids)
 
 
 def _proposals(rq: pdu.AssociateRQ) -> list[pdu.PresentationContextRQ]:

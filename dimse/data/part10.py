@@ -116,7 +116,7 @@ def _group_2(head: bytes) -> tuple[dict[int, bytes], int, bool]:
 
 
 def _meta(values: dict[int, bytes]) -> FileMeta:
-    if 0x0010 not in values:
+    if not _text(values, 0x0010):
         raise DataError(
             "the File Meta Information has no Transfer Syntax UID (0002,0010)",
             clause="PS3.10 7.1",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import pdu
 from dimse.association import Accept, AcceptedContext, Agreement, Context, Limits, UpperLayer, agree, answer, propose
+from dimse.association.events import AssociateRefusal
 from dimse.association.negotiation import Choose, refusal
 from dimse.association.table import State
 from dimse.data.uids import UID
@@ -285,7 +286,8 @@ def test_a_16_context_ids_are_distinct() -> None:
 )
 def test_a_request_without_what_it_must_have_is_rejected_by_the_layer_itself(rejected: tuple[bytes, pdu.AssociateRJ]) -> None:
     layer = scenes.bring(State.STA2, is_requestor=False)
-    assert layer.receive(rejected[0]) == []
+    (told,) = layer.receive(rejected[0])
+    assert told == AssociateRefusal(rejected[1])
     assert scenes.sent(layer) == rejected[1].encode()
     assert layer.state == State.STA13
 

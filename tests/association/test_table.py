@@ -13,6 +13,7 @@ from dimse.association.events import (
     AbortIndication,
     AssociateConfirmation,
     AssociateIndication,
+    AssociateRefusal,
     AssociateRejection,
     ConnectionClosed,
     Event,
@@ -141,8 +142,8 @@ def test_cell(event: int, state: int, is_requestor: bool, is_traced: bool) -> No
 def test_refusal_by_the_provider_is_the_other_half_of_ae_6() -> None:
     trace: list[TraceRecord] = []
     layer = _bring(2, False, trace)
-    assert layer.receive(scenes.BAD_RQ) == []
     rejection = pdu.AssociateRJ(1, 2, 2)
+    assert layer.receive(scenes.BAD_RQ) == [AssociateRefusal(rejection)]
     assert scenes.sent(layer) == rejection.encode()
     _check_after(layer, reference.REFUSED)
     assert [(record.direction, record.what) for record in trace] == [("in", scenes.as_request(scenes.BAD_RQ)), ("out", rejection)]

@@ -129,6 +129,10 @@ class StreamWire(asyncio.Protocol):
             await self._linger()
         self.shut()
 
+    def drop(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
     def shut(self) -> None:
         """Sends what the layer still has to send as far as that goes without waiting, and closes. May be called again."""
         if self._transport is not None:
@@ -448,6 +452,7 @@ class Server(Reception):
     def _begin(self, wire: StreamWire) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(wire), name=f"dimse {wire.address}")
         self._tasks[task] = wire
+        self._make_room(wire)
         task.add_done_callback(self._tasks.pop)
 
     async def _serve(self, wire: StreamWire) -> None:
@@ -465,4 +470,4 @@ class Server(Reception):
             log.exception("serving %s failed", wire.address)
         finally:
             _abort_now(provider.session)
-            self._dismiss(wire)
+            self._forget(wire)

@@ -116,6 +116,10 @@ class SocketWire:
         since = self._waiting_since
         return 0.0 if since is None else now - since
 
+    def drop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def interrupt(self) -> None:
         """From another thread: whatever waits for the peer stops waiting, and the association is aborted."""
         self._interrupted = True
@@ -394,6 +398,7 @@ class Server(Reception):
             return
         with self._change:
             self._wires.add(wire)
+        self._make_room(wire)
         try:
             threading.Thread(target=self._serve, args=(wire,), name=f"dimse {wire.address}", daemon=True).start()
         except RuntimeError as error:  # threads ran out
@@ -407,7 +412,7 @@ class Server(Reception):
 
     def _leave(self, wire: SocketWire) -> None:
         """The connection is over."""
-        self._dismiss(wire)
+        self._forget(wire)
         wire.shut()
         with self._change:
             self._wires.discard(wire)

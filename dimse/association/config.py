@@ -27,6 +27,10 @@ class Timeouts:
     """Sta6, a DIMSE response or the rest of a message is awaited: the longest silence of the peer."""
     pdu: float | None = 30.0
     """Sta6: from the first byte of a PDU to its last (128 KiB in 30 s is 4 KiB/s)."""
+    message: float | None = 3600.0
+    """Sta6: from a message's first byte to its last: what trickles in at less than a byte a wait is still not for ever."""
+    tls_handshake: float | None = 10.0
+    """From the transport connection to the end of the TLS handshake."""
     send: float | None = 60.0
     """One buffer that the peer does not take."""
     linger: float | None = 1.0
@@ -47,7 +51,19 @@ class Limits:
     """Longest data set that is collected in memory because it is an identifier (C-FIND, C-GET, C-MOVE)."""
     data_set: int = 4_294_967_294
     """Longest data set of a C-STORE that a provider takes."""
+    contexts: int = 128
+    """Presentation contexts of an A-ASSOCIATE-RQ: as many as there are ids (PS3.8 9.3.2.2)."""
+    transfer_syntaxes: int = 64
+    """Transfer syntaxes of one presentation context; DCMTK proposes up to about 40."""
+    user_items: int = 512
+    """User information sub-items: one role selection and one extended negotiation for each context, and some more."""
     associations: int = 64
     """Associations that a provider serves at once; one more is rejected: local limit exceeded (PS3.8 9.3.4)."""
+    associations_per_host: int = 16
+    """Associations with one host; one more is rejected likewise."""
+    connections: int = 256
+    """Connections without an association; for one more the oldest is closed: an honest one is not without for long."""
+    connections_per_host: int = 16
+    """Connections without an association from one host; likewise."""
     operations: int = 16
     """Operations that this side lets a requestor have under way (asynchronous operations window, PS3.7 D.3.3.3)."""

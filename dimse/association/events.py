@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pdu
@@ -92,19 +92,34 @@ Event = (
 """What `receive`, `receive_eof` and `timeout` return. `pdu.Fragment` is the P-DATA indication."""
 
 
+class Traced:
+    """An association as a trace knows it: the same object in all records of one end, and different from all others.
+
+    `peer` is the peer's transport address (`host:port`), empty until the transport is there or if nobody told it.
+    """
+
+    __slots__ = ("__weakref__", "is_requestor", "peer")
+
+    def __init__(self, is_requestor: bool) -> None:
+        self.is_requestor = is_requestor
+        self.peer = ""
+
+
 @dataclass(frozen=True, slots=True)
 class TraceRecord:
-    """One PDU, fragment or other event as it passed the state machine.
+    """One PDU or other event as it passed the state machine.
 
-    `direction` is "in" (from the peer), "out" (to the peer) or "event" (transport, timer, user). `what` is the PDU or
-    fragment, or words.
+    `direction` is "in" (from the peer), "out" (to the peer) or "event" (transport, timer, user). `what` is the PDU, what is
+    wrong with bytes that are none, or words: of an event, or of a PDU that did not come to its end. `encoded` are its bytes.
     """
 
     direction: Literal["in", "out", "event"]
-    what: pdu.PDU | pdu.Fragment | str
+    what: pdu.PDU | pdu.PDUError | str
     before: State
     after: State
+    association: Traced
+    encoded: bytes = field(default=b"", repr=False)
 
 
 Trace = Callable[[TraceRecord], None]
-"""Called for each record, synchronously. A fragment's data are valid during the call only."""
+"""Called for each record, synchronously."""

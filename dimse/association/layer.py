@@ -28,10 +28,12 @@ from dimse.association.events import (
     ReleaseIndication,
     TimedOut,
     Trace,
-    TraceRecord,
+    Traced,
 )
-from dimse.association.negotiation import Agreement, agree, refusal
+from dimse.association.negotiation import Agreement, agree, check_counts, refusal
 from dimse.association.table import ACTIONS, GRID, Action, Artim, Evt, Indicate, Send, State
+from dimse.association.waits import Wait, Waits
+from dimse.association.witness import Witness
 from dimse.errors import UsageError
 
 READ_SIZE = 262_144
@@ -81,15 +83,18 @@ class UpperLayer:
         self.request: pdu.AssociateRQ | None = None
         self.expecting = False
         """The user awaits a response or the rest of a message: `Timeouts.response` rules instead of `Timeouts.idle`."""
-        self._trace = trace
+        self.message = 0
+        """The user's number for the message that it is receiving, which `Timeouts.message` oversees; 0 between messages."""
+        self.traced = Traced(is_requestor)
+        """What a trace calls this association."""
+        self._witness = None if trace is None else Witness(trace, self.traced)
         self._reader = pdu.Reader(max_pdu=limits.max_pdu, max_associate=limits.max_associate_pdu)
         self._outgoing: list[bytes] = []
         self._context_ids: frozenset[int] = frozenset()
         self._unreadable = False
         self._received = 0
         self._artim = 0
-        self._armed: tuple[str, int] | None = None
-        self._due: float | None = None
+        self._waits = Waits(timeouts)
 
     @classmethod
     def requestor(
@@ -108,30 +113,21 @@ class UpperLayer:
 
     # Inputs
 
-    def connected(self) -> None:
-        """The transport is open: our A-ASSOCIATE-RQ goes out, or the peer's is awaited (Evt2, Evt5)."""
+    def connected(self, peer: str = "") -> None:
+        """The transport is open: our A-ASSOCIATE-RQ goes out, or the peer's is awaited (Evt2, Evt5).
+
+        `peer` is the peer's transport address, for the trace.
+        """
+        self.traced.peer = peer
         self._step(Evt.TRANSPORT_CONFIRMATION if self.is_requestor else Evt.TRANSPORT_INDICATION)
 
     def receive(self, chunk: bytes) -> list[Event]:
         """Takes the bytes that came, in any chunking, and returns what they mean. Fragments are views of `chunk`."""
-        events: list[Event] = []
+        if self._witness is None:
+            return self._receive(chunk)
         if self._unreadable or self.closed:
-            return events  # Sta13 reads and drops (AA-6): what follows a broken PDU has no meaning
-        self._received += 1
-        state, ids, trace = self.state, self._context_ids, self._trace
-        try:
-            for received in self._reader.feed(chunk):
-                if type(received) is pdu.Fragment and state is State.STA6 and received.context_id in ids and trace is None:
-                    events.append(received)  # DT-2
-                else:
-                    self._receive_one(received, events)
-                    state, ids = self.state, self._context_ids
-                    if state is State.STA1:
-                        break  # bytes behind the end belong to nothing
-        except pdu.PDUError as error:
-            self._unreadable = True
-            self._step(Evt.INVALID_PDU, error, events)
-        return events
+            return []
+        return [event for piece in self._witness.pieces(chunk) for event in self._receive(piece)]
 
     def receive_eof(self) -> list[Event]:
         """The transport was closed by the peer or broke (Evt17)."""
@@ -142,12 +138,14 @@ class UpperLayer:
 
     def timeout(self, now: float) -> list[Event]:
         """Acts if the deadline has passed: ARTIM closes the transport (Evt18), any other wait aborts (Evt15)."""
-        due, events = self.deadline(now), list[Event]()
-        if due is None or self._armed is None or now < due:
+        events: list[Event] = []
+        first = self._waits.first(now, self._waits_under_way())
+        if first is None or now < first[1]:
             return events
-        wait = self._armed[0]
+        wait = first[0]
         if wait != "artim" or self.state is State.STA2:
-            events.append(TimedOut(wait, self._seconds(wait) or 0.0))
+            events.append(TimedOut(wait, self._waits.seconds(wait)))
+        self._note(f"the wait '{wait}' passed after {self._waits.seconds(wait):g} s")
         self._step(Evt.ARTIM_EXPIRED if wait == "artim" else Evt.A_ABORT_REQUEST)
         return events
 
@@ -182,9 +180,13 @@ class UpperLayer:
             raise UsageError("a data set needs both its length and a way to read it")
         if self.established and context_id not in self._context_ids:
             raise UsageError(f"presentation context {context_id} was not accepted (PS3.8 9.3.5.1)")
-        self._step(Evt.P_DATA_REQUEST, pdu.Fragment(context_id, True, True, memoryview(command)))
+        self._step(Evt.P_DATA_REQUEST)
         head = pdu.frames(context_id, True, command, self.max_pdu)
-        return iter([head]) if length is None or readv is None else self._send_data(context_id, head, length, readv)
+        if length is not None and readv is not None:
+            return self._send_data(context_id, head, length, readv)
+        if self._witness is not None:
+            self._witness.data_sent(head, self.state)
+        return iter([head])
 
     def release(self) -> None:
         """Asks for the release (Evt11); the peer's data may still come before its answer."""
@@ -194,9 +196,10 @@ class UpperLayer:
         """Agrees to the release that the peer asked for (Evt14)."""
         self._step(Evt.A_RELEASE_RESPONSE)
 
-    def abort(self) -> None:
-        """Ends the association at once (Evt15); nothing happens where there is none to end."""
+    def abort(self, why: str = "") -> None:
+        """Ends the association at once (Evt15); nothing happens where there is none to end. `why` is for the trace."""
         if (Evt.A_ABORT_REQUEST, self.state) in GRID:
+            self._note(why)
             self._step(Evt.A_ABORT_REQUEST)
 
     # Outputs
@@ -208,11 +211,8 @@ class UpperLayer:
 
     def deadline(self, now: float) -> float | None:
         """When `timeout` is to be called at the latest, on the clock that `now` is read from; None: no wait is under way."""
-        wait = self._wait()
-        if wait != self._armed:
-            seconds = None if wait is None else self._seconds(wait[0])
-            self._armed, self._due = wait, None if seconds is None else now + seconds
-        return self._due
+        first = self._waits.first(now, self._waits_under_way())
+        return None if first is None else first[1]
 
     @property
     def max_pdu(self) -> int:
@@ -233,10 +233,32 @@ class UpperLayer:
 
     # The machine
 
+    def _receive(self, chunk: bytes) -> list[Event]:
+        events: list[Event] = []
+        if self._unreadable or self.closed:
+            return events  # Sta13 reads and drops (AA-6): what follows a broken PDU has no meaning
+        self._received += 1
+        state, ids, witness = self.state, self._context_ids, self._witness
+        try:
+            for received in self._reader.feed(chunk):
+                if type(received) is pdu.Fragment and state is State.STA6 and received.context_id in ids and witness is None:
+                    events.append(received)  # DT-2
+                else:
+                    self._receive_one(received, events)
+                    state, ids = self.state, self._context_ids
+                    if state is State.STA1:
+                        break  # bytes behind the end belong to nothing
+        except pdu.PDUError as error:
+            self._unreadable = True
+            self._step(Evt.INVALID_PDU, error, events)
+        return events
+
     def _receive_one(self, received: pdu.PDU | pdu.Fragment, events: list[Event]) -> None:
         """Everything but the hot path: association PDUs, and data out of the ordinary. PDUError for what does not fit."""
         if isinstance(received, pdu.Fragment):
             self._check_context(received)
+        if isinstance(received, pdu.AssociateRQ):
+            check_counts(received, self.limits)
         if isinstance(received, pdu.AssociateAC) and self.state is State.STA5 and self.request is not None:
             self._establish(agree(self.request, received))
         self._step(EVENT_OF[type(received)], received, events)
@@ -271,8 +293,8 @@ class UpperLayer:
         self.closed = self.closed or action.close
         if events is not None:
             events.extend(_indications(action, given, self.agreement))
-        if self._trace is not None:
-            self._tell(self._trace, event, value, sent, before)
+        if self._witness is not None:
+            self._tell(self._witness, event, value, sent, before)
 
     def _pdu_of(self, send: Send | None, value: Value) -> pdu.PDU | None:
         """The PDU that a row sends; P-DATA has its own way out, the buffers of `send_message`."""
@@ -284,16 +306,19 @@ class UpperLayer:
             return value
         return _FIXED_PDUS.get(send)
 
-    def _tell(self, trace: Trace, event: Evt, value: Value, sent: pdu.PDU | None, before: State) -> None:
+    def _tell(self, witness: Witness, event: Evt, value: Value, sent: pdu.PDU | None, before: State) -> None:
         """The trace of one step: what came in or happened, then what went out for it."""
-        if event is Evt.P_DATA_REQUEST and isinstance(value, pdu.Fragment):
-            trace(TraceRecord("out", value, before, self.state))
-        elif event in _FROM_PEER and value is not None:
-            trace(TraceRecord("in", str(value) if isinstance(value, pdu.PDUError) else value, before, self.state))
-        else:
-            trace(TraceRecord("event", event.words, before, self.state))
+        if event in _FROM_PEER and value is not None:
+            witness.received(value, before, self.state)
+        elif event is not Evt.P_DATA_REQUEST:  # the data tell of themselves, as they leave
+            witness.happened(event.words, before, self.state)
         if sent is not None:
-            trace(TraceRecord("out", sent, before, self.state))
+            witness.sent(sent, before, self.state)
+
+    def _note(self, words: str) -> None:
+        """A remark for the trace on what comes next."""
+        if self._witness is not None and words:
+            self._witness.happened(words, self.state, self.state)
 
     def _send_data(
         self, context_id: int, head: bytes, length: int, readv: Callable[[list[memoryview]], int]
@@ -302,25 +327,19 @@ class UpperLayer:
         for buffer in pdu.stream(context_id, self.max_pdu, length, readv, head=head):
             if not self.established:
                 raise UsageError(f"the association ended while a data set was being sent (Sta{self.state})")
+            if self._witness is not None:
+                self._witness.data_sent(buffer, self.state)
             yield buffer
 
-    def _wait(self) -> tuple[str, int] | None:
-        """The wait under way and what restarts it: (field of `Timeouts`, a number that changes at each restart).
-
-        ARTIM restarts only where an action starts it, a PDU's wait with the next PDU, silence's wait with every byte.
-        """
+    def _waits_under_way(self) -> list[Wait]:
+        """ARTIM restarts only where an action starts it, a PDU's wait with the next PDU, silence's wait with every byte."""
         if self.state is State.STA13 or self.state is State.STA2:
-            return "artim", self._artim
+            return [("artim", self._artim)]
         if self.state is not State.STA6:
-            wait = _WAIT_OF.get(self.state)
-            return None if wait is None else (wait, 0)
-        if self._reader.mid_pdu:
-            return "pdu", self._reader.begun
-        return "response" if self.expecting else "idle", self._received
-
-    def _seconds(self, wait: str) -> float | None:
-        seconds: float | None = getattr(self.timeouts, wait)
-        return seconds
+            return [(name, 0) for name in (_WAIT_OF.get(self.state),) if name is not None]
+        silence = "response" if self.expecting else "idle"
+        waits = [("pdu", self._reader.begun) if self._reader.mid_pdu else (silence, self._received)]
+        return [*waits, ("message", self.message)] if self.message else waits
 
 
 def _indications(action: Action, value: Value, agreement: Agreement | None) -> list[Event]:

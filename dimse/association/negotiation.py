@@ -137,6 +137,19 @@ def refusal(rq: pdu.AssociateRQ) -> pdu.AssociateRJ | None:
     return None if _is_sound(rq) else pdu.AssociateRJ(result=1, source=2, reason=1)
 
 
+def check_counts(rq: pdu.AssociateRQ, limits: Limits) -> None:
+    """Raises `pdu.PDUError` for a request with more contexts, transfer syntaxes or user items than this side looks at."""
+    proposals = _proposals(rq)
+    counts = (
+        ("presentation contexts", len(proposals), limits.contexts),
+        ("transfer syntaxes in a context", max((len(p.transfer_syntaxes) for p in proposals), default=0), limits.transfer_syntaxes),
+        ("user information sub-items", len(rq.user_items), limits.user_items),
+    )
+    for what, count, limit in counts:
+        if count > limit:
+            raise _unfit(f"{count} {what} are more than the limit of {limit}", "PS3.8 9.3.2")
+
+
 def answer(
     rq: pdu.AssociateRQ,
     choose: Choose,
@@ -298,5 +311,5 @@ def _agreed_operations(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> int:
     return 1 if asked is None or granted is None else _smaller_window(asked.invoked, granted.invoked)
 
 
-def _unfit(what: str, clause: Literal["PS3.8 9.3.3.2", "PS3.8 D.1"]) -> pdu.PDUError:
+def _unfit(what: str, clause: Literal["PS3.8 9.3.2", "PS3.8 9.3.3.2", "PS3.8 D.1"]) -> pdu.PDUError:
     return pdu.PDUError(what, offset=0, reason=pdu.AbortReason.INVALID_PARAMETER_VALUE, clause=clause)

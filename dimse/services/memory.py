@@ -149,6 +149,9 @@ class MemoryWire:
     async def dial(self, address: Address, layer: UpperLayer) -> MemoryWire:
         return self._network.dial(address.host, address.port, layer)
 
+    def drop(self) -> None:
+        self.other.is_closed = self.is_closed = True
+
     async def close(self) -> None:
         await self.send(())
         self.is_closed = True

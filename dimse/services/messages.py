@@ -39,10 +39,16 @@ class Inbox:
         self.contexts: Mapping[int, AcceptedContext] = {}
         self.open: Message | None = None
         """The message whose data set is to be read with `pieces` before the next message."""
+        self._begun = 0
         self._limit = limit
         self._events: deque[Event] = deque()
         self._command = bytearray()
         self._context_id = 0
+
+    @property
+    def inside(self) -> int:
+        """A number for the message that has begun and not ended; 0 between messages."""
+        return self._begun if self._command or self.open is not None else 0
 
     def __bool__(self) -> bool:
         """Whether anything is there to be read."""
@@ -93,6 +99,7 @@ class Inbox:
             raise ProtocolError("a data set came without its command set", "PS3.8 Annex E.1")
         if self._command and fragment.context_id != self._context_id:
             raise ProtocolError("a command set changes its presentation context", "PS3.8 Annex E.1")
+        self._begun += not self._command
         self._context_id = fragment.context_id
         self._command += fragment.data
         if len(self._command) > self._limit:

@@ -49,9 +49,9 @@ class Reception:
         self._any_storage = any_storage
         self._report = report
         self._trace = trace
-        self._associated: set[str] = set()
+        self._visitors = Visitors(limits)
         self._lock: AbstractContextManager[object] = contextlib.nullcontext()
-        """Held while the associations are counted; a front with threads puts a real one here."""
+        """Held while the visitors are counted; a front with threads puts a real one here."""
 
     def _layer(self) -> UpperLayer:
         return UpperLayer.acceptor(timeouts=self.timeouts, limits=self.limits, trace=self._trace)
@@ -63,23 +63,84 @@ class Reception:
             aet=self.aet,
             check_called=self._check_called,
             any_storage=self._any_storage,
-            admit=self._admit,
+            admit=lambda request: self._admit(wire),
             dismiss=lambda: self._dismiss(wire),
         )
 
-    def _admit(self, request: pdu.AssociateRQ, address: str) -> pdu.AssociateRJ | None:
-        """Keeps the number of associations within the limit."""
+    def _make_room(self, wire: Wire) -> None:
+        """Counts a new connection in, and drops the one that has to go for it."""
         with self._lock:
-            if len(self._associated) >= self.limits.associations:
-                return LIMIT_EXCEEDED
-            self._associated.add(address)
-        return None
+            superfluous = self._visitors.arrive(wire)
+        if superfluous is not None:
+            superfluous.drop()
+
+    def _admit(self, wire: Wire) -> pdu.AssociateRJ | None:
+        with self._lock:
+            return None if self._visitors.admit(wire) else LIMIT_EXCEEDED
 
     def _dismiss(self, wire: Wire) -> None:
         """The association, if it was one, has ended: its place is free."""
         with self._lock:
-            self._associated.discard(wire.address)
+            self._visitors.dismiss(wire)
+
+    def _forget(self, wire: Wire) -> None:
+        """The connection has ended."""
+        with self._lock:
+            self._visitors.leave(wire)
 
     def _tell(self, report: Report) -> None:
         if self._report is not None:
             self._report(report)
+
+
+class Visitors:
+    """The connections of a server, each a stranger or associated, counted in all and by host.
+
+    Too many associations: the new one is rejected. Too many strangers: the oldest is dropped, because an honest peer is a
+    stranger for milliseconds, and whoever only holds connections open has the oldest. Of the host with too many, if it is one.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._strangers: dict[Wire, str] = {}  # oldest first
+        self._associated: dict[Wire, str] = {}
+
+    def arrive(self, wire: Wire) -> Wire | None:
+        """A new connection; returns the one that is to be dropped for it, if any."""
+        host = _host(wire)
+        self._strangers[wire] = host
+        of_host = [other for other, its in self._strangers.items() if its == host]
+        if len(of_host) > self._limits.connections_per_host:
+            return self._drop(of_host[0])
+        if len(self._strangers) > self._limits.connections:
+            return self._drop(next(iter(self._strangers)))
+        return None
+
+    def admit(self, wire: Wire) -> bool:
+        """Whether there is a place for an association; it is taken then."""
+        host = _host(wire)
+        if len(self._associated) >= self._limits.associations:
+            return False
+        if list(self._associated.values()).count(host) >= self._limits.associations_per_host:
+            return False
+        self._strangers.pop(wire, None)
+        self._associated[wire] = host
+        return True
+
+    def dismiss(self, wire: Wire) -> None:
+        """The association has ended, the connection not yet: a stranger again."""
+        if self._associated.pop(wire, None) is not None:
+            self._strangers[wire] = _host(wire)
+
+    def leave(self, wire: Wire) -> None:
+        """The connection has ended."""
+        self._strangers.pop(wire, None)
+        self._associated.pop(wire, None)
+
+    def _drop(self, wire: Wire) -> Wire:
+        del self._strangers[wire]
+        return wire
+
+
+def _host(wire: Wire) -> str:
+    return wire.address.rpartition(":")[0]

@@ -63,8 +63,8 @@ class Report:
     errors: list[Exception] = field(default_factory=list)
 
 
-Admit = Callable[[pdu.AssociateRQ, str], pdu.AssociateRJ | None]
-"""A provider's say on who may come in at all: the request and the peer's address -> a rejection, or None."""
+Admit = Callable[[pdu.AssociateRQ], pdu.AssociateRJ | None]
+"""A provider's say on who may come in at all: the request -> a rejection, or None."""
 
 
 class Provider:
@@ -123,7 +123,7 @@ class Provider:
         request = await self.session.request()
         self.report.peer = self._peer(request)
         layer = self.session.layer
-        rejection = self._admit(request, self.session.wire.address) if self._admit else None
+        rejection = self._admit(request) if self._admit else None
         choose = offer(self.services, any_storage=self._any_storage)
         limits = layer.limits
         called = self._aet if self._check_called else None

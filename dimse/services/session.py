@@ -322,6 +322,7 @@ class Session:
         """More events, from a transport that still can bring some."""
         if self.layer.closed or self.layer.state is State.STA13:
             raise ConnectionLost
+        self.layer.message = self._inbox.inside
         self._inbox.add(await self.wire.pump())
 
 

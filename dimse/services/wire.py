@@ -36,5 +36,8 @@ class Wire(Protocol):
     async def dial(self, address: Address, layer: UpperLayer) -> Wire:
         """Opens a further connection, from this side to another AE. Raises `Unreachable`."""
 
+    def drop(self) -> None:
+        """Closes the connection at once, from anywhere: for whoever waits in `pump` the peer has closed it."""
+
     async def close(self) -> None:
         """Sends what the layer still has to send and closes the connection. May be called again."""

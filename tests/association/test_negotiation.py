@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import pdu
 from dimse.association import Accept, AcceptedContext, Agreement, Context, Limits, UpperLayer, agree, answer, propose
-from dimse.association.events import AssociateRefusal
+from dimse.association.events import AbortIndication, AssociateRefusal
 from dimse.association.negotiation import Choose, refusal
 from dimse.association.table import State
 from dimse.data.uids import UID
@@ -505,3 +505,24 @@ def test_policy_is_asked_with_what_was_proposed() -> None:
 
     accepted(request(ONE, THREE, user=[pdu.MaximumLength(0), pdu.RoleSelection(CT, True, True)]), note)
     assert seen == [Context(VERIFICATION, (IMPLICIT,)), Context(CT, (EXPLICIT, IMPLICIT), scu=True, scp=True)]
+
+
+# Counts
+
+
+@pytest.mark.parametrize(
+    ("limits", "request_"),
+    [
+        (Limits(contexts=2), propose("PACS", "ME", [VERIFICATION] * 3)),
+        (Limits(transfer_syntaxes=2), propose("PACS", "ME", [Context("1.2.3", ("1.2", "1.3", "1.4"))])),
+        (Limits(user_items=2), propose("PACS", "ME", [VERIFICATION])),
+    ],
+    ids=["contexts", "transfer syntaxes", "user items"],
+)
+def test_more_than_is_looked_at_is_aborted(limits: Limits, request_: pdu.AssociateRQ) -> None:
+    layer = UpperLayer.acceptor(limits=limits)
+    layer.connected()
+    (told,) = layer.receive(request_.encode())
+    assert isinstance(told, AbortIndication)
+    assert "are more than the limit of 2" in told.cause
+    assert scenes.sent(layer) == scenes.raw_abort(0, 0)

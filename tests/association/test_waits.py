@@ -194,6 +194,20 @@ def test_to_expect_something_is_another_wait() -> None:
     assert layer.deadline(START + 55) == START + 155
 
 
+def test_a_message_that_trickles_in_is_over_at_last() -> None:
+    """Silence is restarted by every byte, a PDU by the next one; the message by nothing but the next message."""
+    layer = bring(6, is_requestor=False, timeouts=untimed(response=5, pdu=5, message=SECONDS))
+    layer.expecting, layer.message = True, 1
+    assert layer.deadline(START) == START + 5
+    for now in range(4, int(SECONDS), 4):
+        layer.receive(DATA)
+        assert layer.deadline(START + now) == START + min(now + 5, SECONDS)
+    layer.message = 2
+    assert layer.deadline(START + 29) == START + 33  # silence, since the last byte at 28
+    layer.message = 0
+    assert layer.timeout(START + 33) == [TimedOut("response", 5)]
+
+
 def test_nothing_restarts_the_wait_for_the_release() -> None:
     """Neither data nor a collision."""
     for is_requestor in (True, False):

@@ -1,0 +1,375 @@
+"""What only the blocking front has: threads, interruptions by signals, its server's life."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import dimse
+from dimse import blocking as front
+from dimse.association.config import Timeouts
+from dimse.data.commands import CommandField
+from dimse.data.uids import CTImageStorage, StudyRootFind, StudyRootMove, Verification
+from dimse.errors import Aborted, Unreachable, UsageError
+from dimse.services.handlers import Request, Services
+from dimse.services.scp import Report
+from dimse.services.session import Session
+from tests.services.drivers import BRISK, PATIENCE, Blocking
+from tests.services.samples import QUERY, Account, Matches, Mover, exchange, frames, instance, request
+
+PARTIAL = frames(1, request(CommandField.C_STORE_RQ))
+
+
+@pytest.fixture(autouse=True)
+def _quick_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "IDLE_WHEN_STOPPING", 0.3)
+
+
+@pytest.mark.parametrize("operation", ["echo", "find", "store_all", "move"])
+def test_interrupted_by_a_signal(blocking: Blocking, operation: str) -> None:
+    """Ctrl-C while the peer is awaited: the association is aborted, nothing is left."""
+    main = threading.main_thread().ident
+    assert main is not None
+
+    async def script(session: Session) -> None:
+        await session.receive()
+        await session.skip()
+        signal.pthread_kill(main, signal.SIGINT)
+        await session.receive()
+
+    mover = Mover([])
+    services = Services(find=Matches(0), sink=Account().sink, move=mover.move, where=mover.where)
+    served = blocking.serve(services, script=script)
+    link = blocking.connect(served, [Verification, StudyRootFind, CTImageStorage, StudyRootMove])
+    operations: dict[str, Callable[[], object]] = {
+        "echo": link.echo,
+        "find": lambda: list(link.find(QUERY)),
+        "store_all": lambda: list(link.store_all([instance(1)])),
+        "move": lambda: link.move(QUERY, "DEST"),
+    }
+    with pytest.raises(KeyboardInterrupt):
+        operations[operation]()
+    assert not link.session.alive
+    assert served.report().ended.startswith("the peer aborted")
+
+
+def test_interrupted_while_connecting(blocking: Blocking) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+
+    async def script(session: Session) -> None:
+        await session.request()
+        signal.pthread_kill(main, signal.SIGINT)
+        await session._next_event()
+
+    served = blocking.serve(script=script, greets=False)
+    with pytest.raises(KeyboardInterrupt):
+        blocking.connect(served, [Verification])
+    served.report()
+
+
+def test_interrupted_by_a_callback(blocking: Blocking) -> None:
+    destination = blocking.serve(Services(sink=Account().sink))
+    mover = Mover([instance(n) for n in range(5)], {"DEST": destination.address})
+    served = blocking.serve(Services(move=mover.move, where=mover.where))
+
+    def progress(now: object) -> None:
+        raise KeyboardInterrupt
+
+    link = blocking.connect(served, [StudyRootMove])
+    with pytest.raises(KeyboardInterrupt):
+        link.move(QUERY, "DEST", progress=progress)
+    assert not link.session.alive
+    assert served.report().ended.startswith("the peer aborted")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_handler_that_is_interrupted(blocking: Blocking) -> None:
+    """An exception that is no `Exception` ends the thread and the association, not the server."""
+
+    def echo(request: Request) -> None:
+        raise SystemExit
+
+    served = blocking.serve(Services(echo=echo))
+    link = blocking.connect(served, [Verification])
+    with pytest.raises(Aborted) as caught:
+        link.echo()
+    assert caught.value.by_peer
+    link.abort()
+    with blocking.connect(served, [Verification]):
+        pass
+
+
+def test_report_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    def report(of: Report) -> None:
+        raise ZeroDivisionError
+
+    server = dimse.Server("SCP", Services(), report=report, timeouts=BRISK)
+    host, port = server.listen()
+    with server:
+        for _ in range(2):
+            with dimse.connect(host, port, contexts=[Verification]) as association:
+                assert association.echo().ok
+    assert [r.getMessage().split(" 127")[0] for r in caplog.records] == ["serving"] * 2
+
+
+def test_a_service_that_suspends() -> None:
+    class Suspends:
+        def __await__(self) -> Iterator[None]:
+            yield
+
+    async def service() -> None:
+        await Suspends()  # type: ignore[misc]  # an awaitable by hand
+
+    with pytest.raises(RuntimeError, match="suspended in the blocking front"):
+        front.drive(service())
+
+
+# The server's life
+
+
+def test_not_listening() -> None:
+    server = dimse.Server("SCP", Services())
+    for start in (server.start, server.run, server.__enter__):
+        with pytest.raises(UsageError, match="listen"):
+            start()
+    server.stop()
+    server.stop()
+
+
+def test_stopped_before_it_ran() -> None:
+    server = dimse.Server("SCP", Services())
+    server.listen()
+    server.stop(0.0)
+    server.stop(0.0)
+
+
+def test_serve_until_stopped() -> None:
+    server = dimse.Server("SCP", Services(), timeouts=BRISK)
+    reports: list[Report] = []
+    listening = threading.Event()
+    listen = server.listen
+
+    def listened(host: str = "", port: int = 0) -> tuple[str, int]:
+        bound.append(listen(host, port))
+        listening.set()
+        return bound[0]
+
+    bound: list[tuple[str, int]] = []
+    server.listen = listened  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.serve, args=("127.0.0.1", 0))
+    thread.start()
+    assert listening.wait(PATIENCE)
+    with dimse.connect(*bound[0], contexts=[Verification], timeouts=BRISK) as association:
+        assert association.echo().ok
+    server.stop()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    with pytest.raises(Unreachable):
+        dimse.connect(*bound[0], contexts=[Verification])
+    server.stop()
+    assert reports == []
+
+
+def test_ipv6() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this Python has no IPv6")
+    server = dimse.Server("SCP", Services(), timeouts=BRISK)
+    try:
+        host, port = server.listen("::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with server, dimse.connect(host, port, contexts=[Verification]) as association:
+        assert association.echo().ok
+
+
+def test_stopping_waits_for_what_is_under_way() -> None:
+    """An instance that is half way in comes in; silent associations are aborted; nobody new comes in."""
+    account, reports = Account(), list[Report]()
+    server = dimse.Server("SCP", Services(sink=account.sink), report=reports.append, timeouts=BRISK)
+    host, port = server.listen()
+    server.start()
+    busy = dimse.connect(host, port, contexts=[CTImageStorage], timeouts=BRISK)
+    idle = dimse.connect(host, port, contexts=[Verification], timeouts=BRISK)
+    half = frames(1, request(CommandField.C_STORE_RQ), b"data set")
+    front.drive(busy.session.wire.send([half[:-4]]))
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    stopped_accepting(host, port)
+    assert front.drive(exchange(busy.session, half[-4:])).status == 0
+    for association in (idle, busy):
+        with pytest.raises(Aborted, match="the peer"):
+            front.drive(association.session.receive())
+        association.abort()
+    stopping.join(PATIENCE)
+    assert not stopping.is_alive()
+    assert account.stored == {"1.2.3": b"data set"}
+    assert ["this side is stopping" in r.ended for r in reports if r.peer.calling] == [True, True]
+
+
+def stopped_accepting(host: str, port: int) -> None:
+    """Comes back when nobody can connect any more."""
+    for _ in range(10_000):
+        try:
+            socket.create_connection((host, port), timeout=PATIENCE).close()
+        except OSError:
+            return
+    raise AssertionError("the server goes on accepting")
+
+
+def test_stopping_waits_for_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer is silent because it waits for the answer: that is no idle association."""
+    entered, looked, leave = threading.Event(), threading.Event(), threading.Event()
+    idle_for = front.SocketWire.idle_for
+
+    def look(self: front.SocketWire, now: float) -> float:
+        try:
+            return idle_for(self, now)
+        finally:
+            looked.set()
+
+    monkeypatch.setattr(front.SocketWire, "idle_for", look)
+
+    def find(request: Request) -> Iterator[dimse.DataSet]:
+        yield QUERY
+        entered.set()
+        assert leave.wait(PATIENCE)
+        for _ in range(100):
+            yield QUERY
+
+    reports: list[Report] = []
+    server = dimse.Server("SCP", Services(find=find), report=reports.append, timeouts=BRISK)
+    host, port = server.listen()
+    server.start()
+    with dimse.connect(host, port, contexts=[StudyRootFind], timeouts=BRISK) as association:
+        matches = association.find(QUERY)
+        next(matches)
+        assert entered.wait(PATIENCE)
+        monkeypatch.setattr(front, "IDLE_WHEN_STOPPING", 1e-9)
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        assert looked.wait(PATIENCE)  # whoever waits for its peer now is aborted
+        monkeypatch.setattr(front, "IDLE_WHEN_STOPPING", PATIENCE)
+        leave.set()
+        assert len(list(matches)) == 100
+    stopping.join(PATIENCE)
+    assert [r.ended for r in reports if r.peer.calling] == ["released"]
+
+
+def test_grace_ends() -> None:
+    """A handler that does not return is left behind, when GIVE_UP has passed too."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def echo(request: Request) -> None:
+        entered.set()
+        leave.wait(PATIENCE)
+
+    patched = pytest.MonkeyPatch()
+    patched.setattr(front, "GIVE_UP", 0.1)
+    server = dimse.Server("SCP", Services(echo=echo), timeouts=BRISK)
+    host, port = server.listen()
+    server.start()
+    association = dimse.connect(host, port, contexts=[Verification], timeouts=BRISK)
+    asking = threading.Thread(target=_quietly, args=(association,))
+    asking.start()
+    try:
+        assert entered.wait(PATIENCE)
+        server.stop(0.0)
+        assert server._wires
+        leave.set()
+        asking.join(PATIENCE)
+        server.stop()
+        assert not server._wires
+    finally:
+        patched.undo()
+        association.abort()
+
+
+def _quietly(association: dimse.Association) -> None:
+    try:
+        association.echo()
+    except dimse.DimseError:
+        association.abort()
+
+
+def test_accepting_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Descriptors or threads that ran out are told of, and end nothing."""
+    server = dimse.Server("SCP", Services(), timeouts=BRISK)
+    host, port = server.listen()
+    real, failing = threading.Thread.start, [True]
+
+    def start(self: threading.Thread) -> None:
+        if failing and "127.0.0.1" in self.name:
+            failing.clear()
+            raise RuntimeError("can't start new thread")
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with caplog.at_level(logging.WARNING), server:
+        with pytest.raises(dimse.AssociationError):
+            dimse.connect(host, port, contexts=[Verification], timeouts=BRISK)
+        with dimse.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
+            assert association.echo().ok
+        wire, accept = front.SocketWire.__init__, [True]
+
+        def init(self: front.SocketWire, *args: object) -> None:
+            if accept and "layer" not in self.__dict__ and threading.current_thread().name == "dimse SCP":
+                accept.clear()
+                args[0].close()  # type: ignore[attr-defined]  # a socket
+                raise OSError(24, "Too many open files")
+            wire(self, *args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(front.SocketWire, "__init__", init)
+        with pytest.raises(dimse.AssociationError):
+            dimse.connect(host, port, contexts=[Verification], timeouts=BRISK)
+        with dimse.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
+            assert association.echo().ok
+    assert [r.getMessage() for r in caplog.records] == [
+        "cannot accept a connection: can't start new thread",
+        "cannot accept a connection: [Errno 24] Too many open files",
+    ]
+
+
+def test_leaving_the_server_by_an_exception() -> None:
+    """No grace then: what runs is aborted."""
+    associations: list[dimse.Association] = []
+    server = dimse.Server("SCP", Services(), timeouts=Timeouts(linger=0.1))
+    host, port = server.listen()
+
+    def fail() -> None:
+        associations.append(dimse.connect(host, port, contexts=[Verification], timeouts=BRISK))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), server:
+        fail()
+    with pytest.raises(Aborted):
+        associations[0].echo()
+    associations[0].abort()
+
+
+def test_release_that_fails_closes(blocking: Blocking) -> None:
+    """The descriptor is not left to the garbage collector."""
+
+    async def script(session: Session) -> None:
+        while not session.layer.closed:
+            await session.wire.pump()
+
+    served = blocking.serve(script=script)
+    association = dimse.connect(served.host, served.port, contexts=[Verification], timeouts=Timeouts(release=0.05, linger=0.05))
+    with pytest.raises(dimse.TimedOut):
+        association.release()
+    assert isinstance(association.session.wire, front.SocketWire)
+    assert association.session.wire._socket.fileno() == -1
+
+
+def test_association_names_what_was_negotiated(blocking: Blocking) -> None:
+    served = blocking.serve()
+    with dimse.connect(served.host, served.port, contexts=[Verification, "1.2.3"]) as association:
+        assert [c.abstract_syntax for c in association.accepted] == [Verification]
+        assert [r.context.abstract_syntax for r in association.refused] == ["1.2.3"]
+        assert association.answer.called == "ANY-SCP"

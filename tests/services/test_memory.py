@@ -1,0 +1,93 @@
+"""The transport without I/O, and the plans that need none."""
+
+from __future__ import annotations
+
+import pytest
+
+from dimse.association.config import Timeouts
+from dimse.association.layer import UpperLayer
+from dimse.association.negotiation import propose
+from dimse.data.uids import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit, MRImageStorage, Verification
+from dimse.errors import TimedOut, Unreachable, UsageError
+from dimse.services import scu
+from dimse.services.handlers import Services
+from dimse.services.memory import MemoryWire, Network
+from dimse.services.plan import batches, contexts_for
+from dimse.services.scp import Provider
+from dimse.services.session import Session
+
+from .samples import instance
+
+FOREVER = Timeouts(*[None] * len(Timeouts.__slots__))
+
+
+def _dial(network: Network, timeouts: Timeouts = Timeouts()) -> Session:
+    return Session(network.dial("pacs", 104, UpperLayer.requestor(propose("PACS", "ME", [Verification]), timeouts=timeouts)))
+
+
+def test_the_example_of_the_module() -> None:
+    network = Network()
+    network.listen("pacs", 104, lambda wire: Provider(Session(wire), Services(), aet="PACS").serve())
+    session = _dial(network)
+    network.run(session.associate())
+    assert network.run(scu.echo(session)).ok
+    network.run(session.release())
+    with pytest.raises(Unreachable):
+        network.dial("pacs", 105, UpperLayer.requestor(propose("PACS", "ME", [Verification])))
+
+
+async def _deaf(wire: MemoryWire) -> None:
+    while not wire.layer.closed:
+        await wire.pump()
+
+
+def test_the_clock_jumps() -> None:
+    network = Network()
+    network.listen("pacs", 104, _deaf)
+    with pytest.raises(TimedOut):
+        network.run(_dial(network, Timeouts(associate=1000.0, artim=None)).associate())
+    assert network.now == 1000.0
+
+
+def test_all_wait_for_ever() -> None:
+    network = Network()
+    network.listen("pacs", 104, _deaf)
+    session = _dial(network, FOREVER)
+    with pytest.raises(UsageError, match="no association yet"):
+        session.context(Verification)
+    with pytest.raises(RuntimeError, match="none has a deadline"):
+        network.run(session.associate())
+
+
+def test_closed_wires() -> None:
+    network = Network()
+    network.listen("pacs", 104, _deaf)
+    session = _dial(network)
+    network.run(session.abort())
+    network.settle()
+    assert isinstance(session.wire, MemoryWire)
+    assert network.run(session.wire.other.pump()) == []
+    assert network.run(session.wire.pump()) in ([], [])
+
+
+def test_contexts_for_instances() -> None:
+    contexts = contexts_for(
+        [instance(1), instance(2), instance(3, transfer_syntax=ImplicitVRLittleEndian), instance(4, transfer_syntax=JPEGBaseline8Bit)]
+    )
+    assert [(c.abstract_syntax, c.transfer_syntaxes) for c in contexts] == [
+        (CTImageStorage, (ExplicitVRLittleEndian,)),
+        (CTImageStorage, (ImplicitVRLittleEndian,)),
+        (CTImageStorage, (JPEGBaseline8Bit,)),
+    ]
+    assert contexts_for([]) == []
+
+
+def test_batches() -> None:
+    sources = [instance(n, sop_class=f"1.2.{n}") for n in range(5)] + [
+        instance(9, sop_class="1.2.0"),
+        instance(10, sop_class=MRImageStorage),
+    ]
+    found = list(batches(sources, 4))
+    assert [len(b.contexts) for b in found] == [4, 4, 4, 2]
+    assert [s for b in found for s in b.sources] == sources
+    assert list(batches([])) == []

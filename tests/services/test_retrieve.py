@@ -1,0 +1,581 @@
+"""C-MOVE on both sides, C-GET as provider: sub-operations, counters, failures, cancels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dimse.association.config import Limits, Timeouts
+from dimse.association.negotiation import Context
+from dimse.data.commands import CommandField, CommandSet
+from dimse.data.datasets import DataSet
+from dimse.data.sources import BytesSource, Source
+from dimse.data.uids import (
+    UID,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    MRImageStorage,
+    PatientRootMove,
+    StudyRootGet,
+    StudyRootMove,
+    Verification,
+)
+from dimse.errors import Aborted, ContextRefused, ProtocolError, Refused
+from dimse.services.handlers import Address, Request, Services
+from dimse.services.scu import MoveResult, Progress, failed_uids
+from dimse.services.session import Session
+
+from .drivers import BRISK, Front, Link, Memory, Script, Served
+from .samples import QUERY, Account, Mover, answers, cancel, frames, instance, request, respond
+
+IMPLICIT_MOVE = Context(StudyRootMove, (ImplicitVRLittleEndian,))
+
+
+def _archive(front: Front, mover: Mover, *, timeouts: Timeouts = BRISK) -> Served:
+    return front.serve(Services(move=mover.move, where=mover.where), aet="ARCHIVE", timeouts=timeouts)
+
+
+def _move(front: Front, archive: Served, progress: list[Progress] | None = None) -> MoveResult:
+    with front.connect(archive, [StudyRootMove, Verification], calling="VIEWER") as link:
+        result = link.move(QUERY, "DEST", progress=None if progress is None else progress.append)
+        assert link.echo().ok
+    return result
+
+
+def test_all_arrive(front: Front) -> None:
+    account = Account()
+    destination = front.serve(Services(sink=account.sink), aet="DEST")
+    sources = [instance(n, 3000) for n in range(5)]
+    mover = Mover(sources, {"DEST": destination.address})
+    archive = _archive(front, mover)
+    seen: list[Progress] = []
+    result = _move(front, archive, seen)
+    assert (result.status, result.completed, result.failed, result.warning, result.failed_uids) == (0, 5, 0, 0, ())
+    assert result.status.service == "C-MOVE"
+    assert seen == [Progress(4 - n, n + 1, 0, 0) for n in range(4)]
+    assert [data for _, data in account.kept] == [s.encoded for s in sources]
+    commands = [r.command for r, _ in account.kept]
+    assert {(c.move_originator_application_entity_title, c.move_originator_message_id) for c in commands} == {("VIEWER", 1)}
+    assert [r.peer.calling for r, _ in account.kept] == ["ARCHIVE"] * 5
+    assert [r.peer.called for r, _ in account.kept] == ["DEST"] * 5
+    (asked,) = mover.requests
+    assert (asked.command.move_destination, asked.identifier) == ("DEST", QUERY.encoded_as(ExplicitVRLittleEndian))
+    assert archive.report().counts == {"C-MOVE": 1, "C-ECHO": 1}
+    report = destination.report()
+    assert (report.counts, report.ended) == ({"C-STORE": 5}, "released")
+
+
+def test_models(front: Front) -> None:
+    mover = Mover([], {"DEST": front.nowhere()})
+    archive = _archive(front, mover)
+    with front.connect(archive, [PatientRootMove, StudyRootMove]) as link:
+        assert link.move(QUERY, "DEST").status == 0  # nothing to send: nobody is called
+        assert link.move(QUERY, "DEST", PatientRootMove).completed == 0
+    with front.connect(archive, [Verification]) as link, pytest.raises(ContextRefused):
+        link.move(QUERY, "DEST")
+    assert [r.context.abstract_syntax for r in mover.requests] == [StudyRootMove, PatientRootMove]
+
+
+def test_some_fail(front: Front) -> None:
+    """Refused and warned of by the destination, and a context that it does not take."""
+    account = Account()
+
+    def sink(request: Request) -> object:
+        number = int((request.command.affected_sop_instance_uid or "").rsplit(".", 1)[1])
+        if number == 1:
+            raise Refused(0xA900, "not that one")
+        account.status = 0xB000 if number == 2 else None
+        return account.sink(request)
+
+    destination = front.serve(Services(sink=sink))  # type: ignore[arg-type]  # an AccountSink is a Sink
+    sources = [
+        *(instance(n) for n in range(4)),
+        instance(4, sop_class="1.2.3.4"),
+        instance(5, 7),
+        instance(6, transfer_syntax=JPEGBaseline8Bit),
+    ]
+    archive = _archive(front, Mover(sources, {"DEST": destination.address}))
+    seen: list[Progress] = []
+    result = _move(front, archive, seen)
+    assert (int(result.status), result.completed, result.failed, result.warning) == (0xB000, 3, 3, 1)
+    assert result.failed_uids == ("1.2.826.0.1.1", "1.2.826.0.1.4", "1.2.826.0.1.5")
+    assert seen == [
+        Progress(6, 1, 0, 0),
+        Progress(5, 1, 1, 0),
+        Progress(4, 1, 1, 1),
+        Progress(3, 2, 1, 1),
+        Progress(2, 2, 2, 1),
+        Progress(1, 2, 3, 1),
+    ]
+
+
+def test_all_fail(front: Front) -> None:
+    destination = front.serve(Services(sink=Account(fail_open=Refused(0xA700, "full")).sink))
+    result = _move(front, _archive(front, Mover([instance(n) for n in range(3)], {"DEST": destination.address})))
+    assert (int(result.status), result.completed, result.failed) == (0xA702, 0, 3)
+    assert result.status.comment == "full"
+    assert len(result.failed_uids) == 3
+
+
+def test_destination_unknown(front: Front) -> None:
+    """D-26."""
+    archive = _archive(front, Mover([instance(1)]))
+    result = _move(front, archive)
+    assert (int(result.status), result.status.comment, result.completed, result.failed) == (0xA801, "nobody is DEST", 0, 0)
+    assert archive.report().failed == 1
+
+
+def _silent(front: Front) -> Served:
+    async def script(session: Session) -> None:
+        while not session.layer.closed:
+            await session.wire.pump()
+
+    return front.serve(script=script, greets=False)
+
+
+@pytest.mark.parametrize("kind", ["refuses TCP", "rejects", "never answers", "aborts", "takes nothing"])
+def test_destination_that_is_not_there(front: Front, kind: str) -> None:
+    """D-26: A702H with counters, and the association goes on."""
+
+    async def abort(session: Session) -> None:
+        await session.request()
+        await session.abort()
+
+    sources = [instance(n) for n in range(3)]
+
+    def rejecting() -> Address:
+        served = front.serve(Services(sink=Account().sink), aet="OTHER", check_called=True)
+        return Address("DEST", served.host, served.port)
+
+    destination: dict[str, Callable[[], Address]] = {
+        "refuses TCP": front.nowhere,
+        "rejects": rejecting,
+        "never answers": lambda: _silent(front).address,
+        "aborts": lambda: front.serve(script=abort, greets=False).address,
+        "takes nothing": lambda: front.serve(Services()).address,
+    }
+    timeouts = Timeouts(associate=0.05, linger=0.05)
+    archive = _archive(front, Mover(sources, {"DEST": destination[kind]()}), timeouts=timeouts)
+    seen: list[Progress] = []
+    result = _move(front, archive, seen)
+    assert (int(result.status), result.completed, result.failed, len(result.failed_uids)) == (0xA702, 0, 3, 3)
+    assert result.status.comment
+    assert seen == [Progress(2, 0, 1, 0), Progress(1, 0, 2, 0)]
+
+
+@pytest.mark.parametrize("how", ["abort", "close", "nonsense"])
+def test_destination_dies_half_way(front: Front, how: str) -> None:
+    async def script(session: Session) -> None:
+        for _ in range(2):
+            message = await session.receive(expecting=False)
+            await session.skip()
+            await respond(session, message.context, message.command)
+        message = await session.receive(expecting=False)
+        if how == "abort":
+            await session.abort()
+        elif how == "close":
+            await session.wire.close()
+        else:
+            await session.skip()
+            await session.send(message.context, request(CommandField.C_ECHO_RQ))
+            await session.receive()
+
+    destination = front.serve(Services(sink=Account().sink), script=script)
+    archive = _archive(front, Mover([instance(n) for n in range(5)], {"DEST": destination.address}))
+    seen: list[Progress] = []
+    result = _move(front, archive, seen)
+    assert (int(result.status), result.completed, result.failed) == (0xB000, 2, 3)
+    assert result.failed_uids == ("1.2.826.0.1.2", "1.2.826.0.1.3", "1.2.826.0.1.4")
+    assert seen == [Progress(4, 1, 0, 0), Progress(3, 2, 0, 0), Progress(2, 2, 1, 0), Progress(1, 2, 2, 0)]
+
+
+def _ends_oddly(how: str) -> Script:
+    async def script(session: Session) -> None:
+        while session.alive:
+            message = await session.receive(expecting=False)
+            await session.skip()
+            await respond(session, message.context, message.command)
+
+    async def closing(session: Session) -> None:
+        message = await session.receive(expecting=False)
+        await session.skip()
+        await respond(session, message.context, message.command)
+        while not session.layer.closed and session.layer.state == 6:
+            await session.wire.pump()  # the A-RELEASE-RQ, which gets no answer
+        if how == "silence":
+            while not session.layer.closed:
+                await session.wire.pump()
+        await session.wire.close()
+
+    return closing if how else script
+
+
+@pytest.mark.parametrize("how", ["close", "silence"])
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_destination_that_cannot_release(wide_front: Front, how: str, cancelled: bool) -> None:
+    """All was stored by then: it does not count as a failure, and a cancelled move is still answered."""
+    destination = wide_front.serve(Services(sink=Account().sink), script=_ends_oddly(how))
+    sources = [instance(n) for n in range(2 if cancelled else 1)]
+    timeouts = Timeouts(release=0.05, linger=0.05)
+    archive = wide_front.serve(
+        Services(move=lambda request: sources, where=lambda request, aet: destination.address), aet="ARCHIVE", timeouts=timeouts
+    )
+
+    async def script(session: Session) -> CommandSet:
+        move = frames(1, request(CommandField.C_MOVE_RQ, 5), QUERY.encoded)
+        await session.wire.send([move + (frames(1, cancel(5)) if cancelled else b"")])
+        return (await answers(session))[0]
+
+    with wide_front.connect(archive, [IMPLICIT_MOVE, Verification]) as link:
+        final = link.run(script(link.session))
+        assert final.status == (0xFE00 if cancelled else 0)
+        assert (final.number_of_completed_suboperations, final.number_of_failed_suboperations) == (1, 0)
+        assert final.number_of_remaining_suboperations == (1 if cancelled else None)
+        assert link.echo().ok
+
+
+def test_cancel_by_progress(wide_front: Front) -> None:
+    """Returning False sends C-CANCEL: what is left stays unsent, and the destination is released."""
+    account = Account()
+    destination = wide_front.serve(Services(sink=account.sink))
+    archive = _archive(wide_front, Mover([instance(n) for n in range(2000)], {"DEST": destination.address}))
+    seen: list[Progress] = []
+
+    def progress(now: Progress) -> bool:
+        seen.append(now)
+        return len(seen) < 3
+
+    with wide_front.connect(archive, [StudyRootMove, Verification]) as link:
+        result = link.move(QUERY, "DEST", progress=progress)
+        assert link.echo().ok
+    assert result.status == 0xFE00
+    assert 3 <= result.completed < 2000
+    assert result.failed == 0
+    assert len(account.kept) == result.completed
+    assert destination.report().ended == "released"
+    assert archive.report().failed == 0
+
+
+def test_progress_that_raises(wide_front: Front) -> None:
+    """The caller's mistake is the caller's; the move is cancelled and the association can be used on."""
+    destination = wide_front.serve(Services(sink=Account().sink))
+    archive = _archive(wide_front, Mover([instance(n) for n in range(100)], {"DEST": destination.address}))
+
+    def progress(now: Progress) -> None:
+        raise LookupError
+
+    with wide_front.connect(archive, [StudyRootMove, Verification]) as link:
+        with pytest.raises(LookupError):
+            link.move(QUERY, "DEST", progress=progress)
+        assert link.echo().ok
+
+
+def test_cancel_at_the_last(front: Front) -> None:
+    """A C-CANCEL that comes when all is done changes nothing."""
+
+    async def script(session: Session) -> CommandSet:
+        await session.wire.send([frames(1, request(CommandField.C_MOVE_RQ, 5), QUERY.encoded) + frames(1, cancel(5))])
+        return (await answers(session))[0]
+
+    destination = front.serve(Services(sink=Account().sink))
+    archive = _archive(front, Mover([instance(1)], {"DEST": destination.address}))
+    with front.connect(archive, [IMPLICIT_MOVE]) as link:
+        final = link.run(script(link.session))
+    assert (final.status, final.number_of_completed_suboperations, final.number_of_remaining_suboperations) == (0, 1, None)
+
+
+def test_requestor_is_gone(wide_front: Front) -> None:
+    """The association that asked ends: so does the one to the destination, in good order."""
+
+    async def script(session: Session) -> None:
+        await session.wire.send([frames(1, request(CommandField.C_MOVE_RQ, 5), QUERY.encoded)])
+        await answers(session)
+        await session.abort()
+
+    destination = wide_front.serve(Services(sink=Account().sink))
+    archive = _archive(wide_front, Mover([instance(n) for n in range(3000)], {"DEST": destination.address}))
+    link = wide_front.connect(archive, [IMPLICIT_MOVE])
+    link.run(script(link.session))
+    assert archive.report().ended.startswith("the peer aborted")
+    report = destination.report()
+    assert report.ended == "released"
+    assert report.counts["C-STORE"] < 3000
+
+
+@pytest.mark.parametrize("place", ["move", "where"])
+@pytest.mark.parametrize(("error", "status"), [(Refused(0xA701, "too many"), 0xA701), (KeyError("bug"), 0x0110)])
+def test_handlers_that_fail(front: Front, place: str, error: Exception, status: int) -> None:
+    def move(request: Request) -> list[Source]:
+        if place == "move":
+            raise error
+        return []
+
+    def where(request: Request, aet: str) -> Address:
+        if place == "where":
+            raise error
+        return Address(aet, "host", 1)
+
+    archive = front.serve(Services(move=move, where=where))
+    with front.connect(archive, [StudyRootMove, Verification]) as link:
+        assert link.move(QUERY, "DEST").status == status
+        assert link.echo().ok
+    report = archive.report()
+    assert (report.failed, report.errors) == (1, [error] if status == 0x0110 else [])
+
+
+class Unopenable:
+    """A source of a handler that has a mistake in it."""
+
+    sop_class_uid = CTImageStorage
+    sop_instance_uid = instance(1).sop_instance_uid
+    transfer_syntax = ExplicitVRLittleEndian
+    size = 10
+
+    def open(self) -> object:
+        raise LookupError("bug")
+
+
+@pytest.mark.parametrize("kind", ["not a sequence", "a title too long", "a source with a bug"])
+def test_handlers_that_give_what_they_must_not(front: Front, kind: str) -> None:
+    destination = front.serve(Services(sink=Account().sink))
+    sources: object = {"not a sequence": iter([instance(1)]), "a source with a bug": [Unopenable()]}.get(kind, [instance(1)])
+    aet = "A TITLE OF MORE THAN SIXTEEN" if kind == "a title too long" else "DEST"
+    archive = front.serve(Services(move=lambda r: sources, where=lambda r, a: Address(aet, destination.host, destination.port)))  # type: ignore[arg-type, return-value]
+    with front.connect(archive, [StudyRootMove, Verification]) as link:
+        result = link.move(QUERY, "DEST")
+        assert result.status in (0x0110, 0xA702)
+        assert link.echo().ok
+    report = archive.report()
+    assert (report.ended, report.failed, len(report.errors)) == ("released", 1, 1)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_long_failed_list(wide_front: Front, syntax: str) -> None:
+    """More UIDs than a value of VR UI takes in an explicit VR syntax."""
+    sources = [BytesSource(b"ab", CTImageStorage, UID(f"1.2.{10**55 + n}"), ExplicitVRLittleEndian) for n in range(1200)]
+    archive = _archive(wide_front, Mover(sources, {"DEST": wide_front.nowhere()}))
+    with wide_front.connect(archive, [Context(StudyRootMove, (syntax,)), Verification]) as link:
+        result = link.move(QUERY, "DEST")
+        assert (int(result.status), result.failed) == (0xA702, 1200)
+        assert result.failed_uids == tuple(s.sop_instance_uid for s in sources)
+        assert link.echo().ok
+
+
+def test_more_instances_than_a_counter_counts() -> None:
+    front = Memory()
+    sources = [instance(1)] * 70_000
+    destination = front.serve(Services(sink=Account().sink))
+    archive = _archive(front, Mover(sources, {"DEST": destination.address}))
+    with front.connect(archive, [StudyRootMove, Verification]) as link:
+        result = link.move(QUERY, "DEST", progress=lambda now: False)
+        assert result.status == 0xFE00
+        assert link.echo().ok
+
+
+def test_over_several_associations(wide_front: Front) -> None:
+    """More contexts than one association takes."""
+    account = Account()
+    destination = wide_front.serve(Services(sink=account.sink), any_storage=True)
+    sources = [instance(n, sop_class=f"1.2.3.{n // 2}", transfer_syntax=JPEGBaseline8Bit) for n in range(300)]
+    archive = _archive(wide_front, Mover(sources, {"DEST": destination.address}))
+    result = _move(wide_front, archive)
+    assert (int(result.status), result.completed) == (0, 300)
+    assert [destination.report().counts["C-STORE"] for _ in range(2)] == [256, 44]
+    assert [data for _, data in account.kept] == [s.encoded for s in sources]
+
+
+def test_failed_uids_of_odd_identifiers() -> None:
+    assert failed_uids(None) == ()
+    assert failed_uids(DataSet(b"\x08\x00", ImplicitVRLittleEndian)) == ()
+    assert failed_uids(DataSet(b"\x08\x00\x58\x00\x06\x00\x00\x001.2\\3\0", ImplicitVRLittleEndian)) == ("1.2", "3")
+
+
+def test_counters_that_are_missing(front: Front) -> None:
+    """They are optional in every response."""
+
+    async def script(session: Session) -> None:
+        message = await session.receive(expecting=False)
+        await session.skip()
+        for status in (0xFF00, 0xFF00, 0xB000):
+            await respond(session, message.context, message.command, status)
+        await session.receive(expecting=False)
+
+    mover = Mover([])
+    archive = front.serve(Services(move=mover.move, where=mover.where), script=script)
+    seen: list[Progress] = []
+    with front.connect(archive, [StudyRootMove]) as link:
+        result = link.move(QUERY, "DEST", progress=seen.append)
+    assert result == MoveResult(result.status, 0, 0, 0, ())
+    assert seen == [Progress(None, None, None, None)] * 2
+
+
+# C-GET as provider
+
+GET_CONTEXTS: list[Context | str] = [
+    Context(StudyRootGet, (ImplicitVRLittleEndian,)),
+    Context(CTImageStorage, (ExplicitVRLittleEndian,), scu=False, scp=True),
+    Context(MRImageStorage, (ExplicitVRLittleEndian,), scu=True, scp=False),
+    Verification,
+]
+
+
+async def _get(
+    session: Session, statuses: dict[int, int], *, cancel_at: int | None = None
+) -> tuple[list[CommandSet], dict[str, bytes], bytes]:
+    """Plays the user of a C-GET: answers the sub-operations, keeps what comes."""
+    await session.wire.send([frames(1, request(CommandField.C_GET_RQ, 77), QUERY.encoded)])
+    responses: list[CommandSet] = []
+    got: dict[str, bytes] = {}
+    while True:
+        message = await session.receive()
+        data = await session.data_set(1 << 30)
+        if message.command.command_field == CommandField.C_STORE_RQ:
+            if len(got) == cancel_at:
+                await session.wire.send([frames(1, cancel(77))])
+            got[message.command.affected_sop_instance_uid or ""] = data
+            await respond(session, message.context, message.command, statuses.get(len(got), 0))
+        else:
+            responses.append(message.command)
+            if message.command.status != 0xFF00:
+                return responses, got, data
+
+
+def _counts(command: CommandSet) -> tuple[int | None, ...]:
+    return (
+        command.status,
+        command.number_of_remaining_suboperations,
+        command.number_of_completed_suboperations,
+        command.number_of_failed_suboperations,
+        command.number_of_warning_suboperations,
+    )
+
+
+def _getting(front: Front, sources: list[Source]) -> tuple[Served, Link]:
+    served = front.serve(Services(get=Mover(sources).move))
+    return served, front.connect(served, GET_CONTEXTS)
+
+
+def test_get(front: Front) -> None:
+    sources: list[Source] = [instance(n, 2000 * n) for n in range(1, 4)]
+    served, link = _getting(front, sources)
+    with link:
+        assert [(c.abstract_syntax, c.scu, c.scp) for c in link.accepted][:2] == [
+            (StudyRootGet, True, False),
+            (CTImageStorage, False, True),
+        ]
+        assert [r.context.abstract_syntax for r in link.refused] == [MRImageStorage]
+        responses, got, data = link.run(_get(link.session, {}))
+        assert link.echo().ok
+        with pytest.raises(ContextRefused):
+            link.store(instance(1))  # this side is the SCP of that context
+    assert got == {s.sop_instance_uid: s.encoded for s in sources if hasattr(s, "encoded")}
+    assert [_counts(r) for r in responses] == [(0xFF00, 2, 1, 0, 0), (0xFF00, 1, 2, 0, 0), (0, None, 3, 0, 0)]
+    assert data == b""
+    assert served.report().counts == {"C-GET": 1, "C-ECHO": 1}
+
+
+def test_get_with_failures(front: Front) -> None:
+    """D-27: what has no context with the SCP role fails."""
+    sources: list[Source] = [instance(1), instance(2), instance(3), instance(4, sop_class=MRImageStorage)]
+    _, link = _getting(front, sources)
+    with link:
+        responses, got, data = link.run(_get(link.session, {1: 0xA700, 2: 0xB007}))
+        assert link.echo().ok
+    assert list(got) == [f"1.2.826.0.1.{n}" for n in (1, 2, 3)]
+    assert _counts(responses[-1]) == (0xB000, None, 1, 2, 1)
+    assert failed_uids(DataSet(data)) == ("1.2.826.0.1.1", "1.2.826.0.1.4")
+
+
+def test_get_without_storage_contexts(front: Front) -> None:
+    """D-27."""
+    served = front.serve(Services(get=Mover([instance(1), instance(2)]).move))
+    with front.connect(served, [GET_CONTEXTS[0]]) as link:
+        responses, got, _ = link.run(_get(link.session, {}))
+    assert got == {}
+    assert [_counts(r) for r in responses] == [(0xFF00, 1, 0, 1, 0), (0xA702, None, 0, 2, 0)]
+
+
+def test_get_cancelled(front: Front) -> None:
+    _, link = _getting(front, [instance(n) for n in range(5)])
+    with link:
+        responses, got, _ = link.run(_get(link.session, {}, cancel_at=1))
+        assert link.echo().ok
+    assert len(got) == 2
+    assert _counts(responses[-1]) == (0xFE00, 3, 2, 0, 0)
+
+
+def test_get_of_a_source_that_breaks(wide_front: Front) -> None:
+    """Half of it is on the wire: the association cannot be kept."""
+
+    class Short:
+        sop_class_uid, sop_instance_uid, transfer_syntax, size = (
+            CTImageStorage,
+            instance(1).sop_instance_uid,
+            ExplicitVRLittleEndian,
+            1_000_000,
+        )
+
+        def open(self) -> object:
+            return instance(1, 500_000).open()
+
+    served, link = _getting(wide_front, [Short()])  # type: ignore[list-item]
+    with pytest.raises(Aborted):
+        link.run(_get(link.session, {}))
+    link.abort()
+    assert "could not be read to its end" in served.report().ended
+
+
+def test_answers_to_suboperations_that_break_the_protocol(front: Front) -> None:
+    async def script(session: Session) -> None:
+        await session.wire.send([frames(1, request(CommandField.C_GET_RQ, 77), QUERY.encoded)])
+        message = await session.receive()
+        await session.skip()
+        await session.send(message.context, CommandSet(CommandField.C_STORE_RSP, message_id_being_responded_to=999, status=0))
+        await session.receive()
+
+    served, link = _getting(front, [instance(1)])
+    with pytest.raises(Aborted):
+        link.run(script(link.session))
+    link.abort()
+    assert "was not asked for" in served.report().ended
+
+
+def test_get_that_is_not_offered(front: Front) -> None:
+    """A C-GET on a context of C-MOVE: there is no such operation."""
+    mover = Mover([instance(1)])
+    served = front.serve(Services(get=mover.move, move=mover.move, where=mover.where))
+
+    async def script(session: Session) -> CommandSet:
+        command = request(CommandField.C_GET_RQ, 1, affected_sop_class_uid=StudyRootMove)
+        await session.wire.send([frames(1, command, QUERY.encoded)])
+        return (await answers(session))[0]
+
+    with front.connect(served, [IMPLICIT_MOVE]) as link:
+        assert link.run(script(link.session)).status == 0x0211
+    assert mover.requests == []
+
+
+def test_identifier_of_a_move_is_limited(wide_front: Front) -> None:
+    mover = Mover([])
+    served = wide_front.serve(Services(move=mover.move, where=mover.where), limits=Limits(identifier=10))
+    with wide_front.connect(served, [StudyRootMove]) as link:
+        result = link.move(QUERY, "DEST")
+    assert result.status == 0xA700
+    assert mover.requests == []
+
+
+def test_wrong_answers_to_a_move(front: Front) -> None:
+    async def script(session: Session) -> None:
+        message = await session.receive(expecting=False)
+        await session.skip()
+        await session.send(message.context, CommandSet(CommandField.C_MOVE_RSP, message_id_being_responded_to=message.command.message_id))
+        await session.receive()
+
+    served = front.serve(Services(move=Mover([]).move, where=Mover([]).where), script=script)
+    link = front.connect(served, [StudyRootMove])
+    with pytest.raises(ProtocolError, match="no Status"):
+        link.move(QUERY, "DEST")
+    link.abort()

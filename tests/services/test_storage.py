@@ -1,0 +1,441 @@
+"""C-STORE on both sides: the bytes, the transfer syntaxes, the sinks, several operations at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dimse.association.config import Limits
+from dimse.association.negotiation import Context
+from dimse.data.datasets import DataSet
+from dimse.data.elements import elements
+from dimse.data.sources import BytesSource, FileSource, Reading, Source
+from dimse.data.status import Status
+from dimse.data.uids import (
+    UID,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    MRImageStorage,
+    RLELossless,
+    Verification,
+)
+from dimse.errors import Aborted, ContextRefused, DataError, Refused
+from dimse.services.handlers import Answer, Request, Services, Sink
+from dimse.services.messages import Message
+from dimse.services.plan import contexts_for
+from dimse.services.session import Session
+from dimse.services.sinks import FolderSink
+
+from .drivers import Front, Memory
+from .samples import Account, instance, real_instance, respond
+
+EDGES = [0, 2, 16370, 16378, 16380, 16384, 16386]
+
+
+@pytest.mark.parametrize("size", EDGES)
+def test_bytes_arrive_as_they_are(front: Front, size: int) -> None:
+    account = Account()
+    served = front.serve(Services(sink=account.sink), limits=Limits(max_pdu=16384))
+    source = instance(1, size)
+    with front.connect(served, [CTImageStorage], calling="SENDER") as link:
+        assert link.store(source) == 0
+    ((request, data),) = account.kept
+    assert data == source.encoded
+    assert (request.command.affected_sop_instance_uid, request.context.transfer_syntax) == ("1.2.826.0.1.1", ExplicitVRLittleEndian)
+    assert request.peer.calling == "SENDER"
+    assert account.calls == ["open", "write", "finish"]
+
+
+@pytest.mark.parametrize("max_pdu", [0, 131_072, 4096])
+def test_three_megabytes(wide_front: Front, max_pdu: int) -> None:
+    account, source = Account(), instance(1, 3_000_002)
+    served = wide_front.serve(Services(sink=account.sink), limits=Limits(max_pdu=max_pdu))
+    with wide_front.connect(served, [CTImageStorage]) as link:
+        assert link.store(source) == 0
+        assert link.store(instance(2, 10)) == 0
+    assert account.stored == {"1.2.826.0.1.1": source.encoded, "1.2.826.0.1.2": instance(2, 10).encoded}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 400).map(lambda n: 2 * n), min_size=1, max_size=4), chunk=st.integers(1, 400), max_pdu=st.integers(8, 600)
+)
+def test_any_chunks_and_fragments(sizes: list[int], chunk: int, max_pdu: int) -> None:
+    front, account = Memory(chunk), Account()
+    served = front.serve(Services(sink=account.sink), limits=Limits(max_pdu=max_pdu))
+    sources = [instance(n, size) for n, size in enumerate(sizes)]
+    with front.connect(served, [CTImageStorage], limits=Limits(max_pdu=max_pdu)) as link:
+        assert [status for _, status in link.store_all(sources)] == [0] * len(sizes)
+    assert [data for _, data in account.kept] == [s.encoded for s in sources]
+
+
+def test_whole_in_memory(front: Front) -> None:
+    seen: list[tuple[Request, DataSet]] = []
+
+    def store(request: Request, data: DataSet) -> Answer:
+        seen.append((request, data))
+        return Status(0xB000, "coerced")
+
+    served = front.serve(Services(store=store))
+    source = real_instance(7)
+    with front.connect(served, contexts_for([source])) as link:
+        status = link.store(source)
+    assert (status, status.comment, status.service, status.ok) == (0xB000, "coerced", "C-STORE", True)
+    ((request, data),) = seen
+    assert data == DataSet(source.encoded, ExplicitVRLittleEndian)
+    assert data["PatientID"] == "7"
+    assert request.identifier is None
+    assert served.report().failed == 0
+
+
+def test_transfer_syntaxes(front: Front) -> None:
+    account = Account()
+    syntaxes = [
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        DeflatedExplicitVRLittleEndian,
+        JPEGBaseline8Bit,
+        RLELossless,
+        ExplicitVRBigEndian,
+    ]
+    sources = [instance(n, 10, transfer_syntax=syntax) for n, syntax in enumerate(syntaxes)]
+    served = front.serve(Services(sink=account.sink))
+    with front.connect(served, contexts_for(sources)) as link:
+        assert [(s, int(status)) for s, status in link.store_all(sources)] == [(s, 0) for s in sources]
+    assert [(r.context.transfer_syntax, data) for r, data in account.kept] == [(s.transfer_syntax, s.encoded) for s in sources]
+
+
+@pytest.mark.parametrize("stored", [ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+def test_converted_for_a_peer_that_takes_implicit_only(front: Front, stored: str) -> None:
+    account, source = Account(), real_instance(1, stored)
+    served = front.serve(Services(sink=account.sink))
+    with front.connect(served, [Context(CTImageStorage, (ImplicitVRLittleEndian,))]) as link:
+        assert link.store(source).ok
+    ((request, data),) = account.kept
+    assert request.context.transfer_syntax == ImplicitVRLittleEndian
+    assert data == real_instance(1, ImplicitVRLittleEndian).encoded
+    assert [e.tag for e in elements(data, ImplicitVRLittleEndian)] == [0x00080018, 0x00100010, 0x00100020]
+
+
+def test_deflated_of_odd_length(front: Front) -> None:
+    """PS3.5 A.5 has it padded."""
+    account, source = Account(), instance(1, 7, transfer_syntax=DeflatedExplicitVRLittleEndian)
+    served = front.serve(Services(sink=account.sink))
+    with front.connect(served, contexts_for([source])) as link:
+        assert link.store(source).ok
+    assert [data for _, data in account.kept] == [source.encoded + b"\0"]
+
+
+def test_what_cannot_be_sent(front: Front) -> None:
+    account = Account()
+    served = front.serve(Services(sink=account.sink))
+    compressed = instance(1, transfer_syntax=JPEGBaseline8Bit)
+    with front.connect(served, [Context(CTImageStorage, (ImplicitVRLittleEndian,)), "1.2.3.4"]) as link:
+        with pytest.raises(DataError, match="odd number of bytes"):
+            link.store(instance(1, 3))
+        with pytest.raises(ContextRefused, match=r"Implicit VR Little Endian.* only"):
+            link.store(compressed)
+        with pytest.raises(ContextRefused, match="was not proposed"):
+            link.store(instance(1, sop_class=MRImageStorage))
+        with pytest.raises(ContextRefused, match="the peer answered"):
+            link.store(instance(1, sop_class="1.2.3.4"))
+        with pytest.raises(DataError):
+            link.store(instance(1, 11 * 2))  # no data set, cannot be converted
+        assert link.store(real_instance(1)).ok
+    assert served.report().counts == {"C-STORE": 1}
+
+
+class Broken:
+    """A source that fails when it is opened, or when it is read: it gives fewer bytes than it has announced, or raises."""
+
+    sop_class_uid = CTImageStorage
+    sop_instance_uid = UID("1.2.3")
+    transfer_syntax = ExplicitVRLittleEndian
+    size = 1_000_000
+
+    def __init__(self, opening: Exception | None = None, reading: BaseException | None = None) -> None:
+        self._opening = opening
+        self._reading = reading
+
+    def open(self) -> Reading:
+        if self._opening:
+            raise self._opening
+        return _Cut(self._reading)
+
+
+class _Cut:
+    def __init__(self, error: BaseException | None) -> None:
+        self._reading = BytesSource(b"x" * 500_000, CTImageStorage, UID("1"), ExplicitVRLittleEndian).open()
+        self._error = error
+
+    def readv(self, holes: list[memoryview]) -> int:
+        if self._error:
+            raise self._error
+        return self._reading.readv(holes)
+
+    def __enter__(self) -> _Cut:
+        return self
+
+    def __exit__(self, *args: object) -> None: ...
+
+
+def test_store_all_goes_on(front: Front, tmp_path: Path) -> None:
+    account = Account()
+    served = front.serve(Services(sink=account.sink))
+    file = tmp_path / "a.dcm"
+    FolderSink(tmp_path)
+    from dimse.data.part10 import FileMeta
+
+    meta = FileMeta(CTImageStorage, UID("1.2.9"), ExplicitVRLittleEndian)
+    file.write_bytes(meta.encode() + b"data set")
+    vanished = FileSource(file)
+    kept = tmp_path / "b.dcm"
+    kept.write_bytes(meta.encode() + b"data sets!")
+    file.unlink()
+    sources: list[Source] = [
+        instance(1),
+        instance(2, sop_class=MRImageStorage),
+        Broken(PermissionError("no")),
+        vanished,
+        instance(3, 5),
+        FileSource(kept),
+    ]
+    with front.connect(served, [CTImageStorage]) as link:
+        results = list(link.store_all(sources))
+        assert list(link.store_all([])) == []
+    assert [source for source, _ in results] == sources
+    assert [int(status) for _, status in results] == [0, 0x0122, 0xC000, 0xC000, 0xC000, 0]
+    assert [status.local for _, status in results] == [False, True, True, True, True, False]
+    assert "not sent" in results[1][1].comment
+    assert [data for _, data in account.kept] == [instance(1).encoded, b"data sets!"]
+
+
+@pytest.mark.parametrize("reading", [None, OSError("disk"), ValueError("a bug in the source")])
+def test_a_source_that_fails_half_way(wide_front: Front, reading: Exception | None) -> None:
+    """Half a data set is out: the message cannot be ended, so the association is."""
+    account = Account()
+    served = wide_front.serve(Services(sink=account.sink))
+    link = wide_front.connect(served, [CTImageStorage])
+    with pytest.raises(Aborted, match="could not be read to its end"):
+        link.store(Broken(reading=reading))
+    assert not link.session.alive
+    link.abort()
+    served.report()
+    assert account.calls in ([], ["open", "write", "discard"])
+    assert account.kept == []
+
+
+@pytest.mark.parametrize("error", [Refused(0xA900, "no"), ZeroDivisionError("bug")], ids=["refused", "bug"])
+@pytest.mark.parametrize("place", ["open", "write", "finish"])
+def test_a_sink_that_fails(front: Front, place: str, error: Exception) -> None:
+    account = Account(**{f"fail_{place}": error})  # type: ignore[arg-type]  # one of three names
+    status = 0xA900 if isinstance(error, Refused) else 0x0110
+    served = front.serve(Services(sink=account.sink))
+    with front.connect(served, [CTImageStorage, Verification]) as link:
+        answer = link.store(instance(1, 3000))
+        assert (answer, answer.local) == (status, False)
+        assert account.calls == {"open": ["open"], "write": ["open", "write", "discard"], "finish": ["open", "write", "finish"]}[place]
+        account.fail_open = account.fail_write = account.fail_finish = None
+        assert link.echo().ok
+        assert link.store(instance(2)).ok
+    report = served.report()
+    assert (report.counts, report.failed, report.ended) == ({"C-STORE": 2, "C-ECHO": 1}, 1, "released")
+    assert report.errors == ([] if status == 0xA900 else [error])
+
+
+@pytest.mark.parametrize("write", [Refused(0xA700), ZeroDivisionError()], ids=["refused", "bug"])
+def test_a_sink_that_cannot_even_discard(front: Front, write: Exception) -> None:
+    account = Account(fail_write=write, fail_discard=OSError("stuck"))
+    served = front.serve(Services(sink=account.sink))
+    with front.connect(served, [CTImageStorage]) as link:
+        assert link.store(instance(1, 3000)) == (0xA700 if isinstance(write, Refused) else 0x0110)
+        account.fail_write = account.fail_discard = None
+        assert link.store(instance(2)).ok
+    report = served.report()
+    assert account.fail_discard not in report.errors
+    assert [type(e) for e in report.errors if isinstance(e, OSError)] == [OSError]
+    assert report.ended == "released"
+
+
+def test_data_set_limit(wide_front: Front) -> None:
+    """D-05."""
+    account = Account()
+    served = wide_front.serve(Services(sink=account.sink), limits=Limits(data_set=100_000))
+    with wide_front.connect(served, [CTImageStorage]) as link:
+        status = link.store(instance(1, 8_000_000))
+        assert (status, status.category.value) == (0xA700, "Failure")
+        assert account.calls in (["open", "write", "discard"], ["open", "discard"])
+        assert link.store(instance(2, 100_000)).ok
+        assert link.store(instance(3, 100_002)) == 0xA700
+    assert list(account.stored) == ["1.2.826.0.1.2"]
+
+
+def test_folder_sink(front: Front, tmp_path: Path) -> None:
+    kept: list[Path] = []
+    folder = FolderSink(tmp_path / "in" / "here", kept=kept.append)
+    served = front.serve(Services(sink=folder.open))
+    with front.connect(served, [CTImageStorage], calling="CT_1") as link:
+        assert link.store(instance(1, 100)).ok
+        assert link.store(instance(1, 5000)).ok  # again: replaces
+        for uid in ("..", "../x", "/tmp/x", "", "1" * 65, "1.2;$(id)"):
+            assert link.store(BytesSource(b"ab", CTImageStorage, UID(uid), ExplicitVRLittleEndian)) in (0x0117, 0x0212)
+    assert [p.name for p in folder.folder.iterdir()] == ["1.2.826.0.1.1.dcm"]
+    file = FileSource(kept[0])
+    assert kept == [file.path] * 2
+    assert (file.sop_class_uid, file.sop_instance_uid, file.transfer_syntax) == (CTImageStorage, "1.2.826.0.1.1", ExplicitVRLittleEndian)
+    assert file.path.read_bytes()[file.offset :] == instance(1, 5000).encoded
+    assert b"CT_1" in file.path.read_bytes()
+
+
+def test_folder_sink_that_cannot_write(front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dimse.services import sinks
+
+    folder = FolderSink(tmp_path / "in")
+    served = front.serve(Services(sink=folder.open))
+    failing = _Os(os)
+    monkeypatch.setattr(sinks, "os", failing)
+    with front.connect(served, [CTImageStorage]) as link:
+        for name in ("open", "writev", "close"):
+            failing.fails = name
+            status = link.store(instance(1, 100))
+            assert (status, status.comment) == (0xA700, "cannot write: No space left on device"), name
+            failing.fails = ""
+            assert list(folder.folder.iterdir()) == []
+        assert link.store(instance(1, 100)).ok
+    assert served.report().errors == []
+
+
+class _Os:
+    """The module `os` with functions replaced, or with one that finds the disk full."""
+
+    def __init__(self, real: object, **replaced: object) -> None:
+        self.fails = ""
+        self._real = real
+        self.__dict__.update(replaced)
+
+    def __getattr__(self, name: str) -> object:
+        if name != self.fails:
+            return getattr(self._real, name)
+
+        def full(*args: object) -> None:
+            if name == "close":
+                os.close(args[0])  # type: ignore[arg-type]  # a descriptor
+            raise OSError(28, "No space left on device")
+
+        return full
+
+
+def test_short_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that takes a few bytes at a time gets all of them, in order."""
+    from dimse.services import sinks
+
+    taken: list[bytes] = []
+
+    def writev(file: int, pieces: list[memoryview]) -> int:
+        taken.append(b"".join(pieces)[:5])
+        return len(taken[-1])
+
+    def write(file: int, piece: memoryview) -> int:
+        taken.append(bytes(piece[:3]))
+        return len(taken[-1])
+
+    monkeypatch.setattr(sinks, "os", _Os(os, write=write, writev=writev))
+    pieces = [memoryview(bytes([n % 256])) for n in range(3000)]
+    sinks.write_all(0, pieces)
+    assert b"".join(taken) == b"".join(pieces)
+
+
+@pytest.mark.parametrize("operations", [4, 0])
+def test_several_under_way(front: Front, operations: int) -> None:
+    """The peer granted a window: it gets that many before it answers, and answers in its own order."""
+    window = operations or 16
+    rounds = 3
+
+    async def script(session: Session) -> None:
+        for _ in range(rounds):
+            messages: list[Message] = []
+            for _ in range(window):
+                messages.append(await session.receive(expecting=False))
+                await session.skip()
+            for message in reversed(messages):
+                await respond(session, message.context, message.command, 0xB000 + (message.command.message_id or 0) % 16)
+        await session.receive(expecting=False)
+
+    served = front.serve(Services(sink=Account().sink), script=script)
+    sources = [instance(n) for n in range(window * rounds)]
+    with front.connect(served, [CTImageStorage], operations=operations) as link:
+        assert link.session.agreement.operations == (operations or 16)
+        if operations:
+            results = list(link.store_all(sources))
+            assert [s for s, _ in results] != sources
+            assert {s.sop_instance_uid: status & 15 for s, status in results} == {s.sop_instance_uid: n + 1 for n, s in enumerate(sources)}
+        else:
+            link.abort()
+
+
+def test_window_with_what_cannot_be_sent(front: Front) -> None:
+    served = front.serve(Services(sink=Account().sink))
+    sources = [instance(n, 64 if n % 3 else 5) for n in range(20)]
+    with front.connect(served, [CTImageStorage, Verification], operations=4) as link:
+        results = {s.sop_instance_uid: int(status) for s, status in link.store_all(sources)}
+        assert results == {s.sop_instance_uid: 0 if n % 3 else 0xC000 for n, s in enumerate(sources)}
+        assert link.echo().ok
+
+
+@pytest.mark.parametrize("operations", [1, 4])
+def test_leaving_store_all_early(front: Front, operations: int) -> None:
+    """What is under way is waited for; the association can be used on."""
+    account = Account()
+    served = front.serve(Services(sink=account.sink))
+    with front.connect(served, [CTImageStorage, Verification], operations=operations) as link:
+        for _ in link.store_all(instance(n) for n in range(50)):
+            break
+        assert link.echo().ok
+        assert len(account.kept) == operations
+        assert link.store(instance(99)).ok
+
+
+def test_sources_that_raise(front: Front) -> None:
+    def sources() -> object:
+        yield instance(1)
+        yield instance(2)
+        raise LookupError
+
+    served = front.serve(Services(sink=Account().sink))
+    with front.connect(served, [CTImageStorage, Verification], operations=4) as link:
+        with pytest.raises(LookupError):
+            list(link.store_all(sources()))  # type: ignore[arg-type]
+        assert link.echo().ok
+
+
+def test_provider_serves_a_window_one_after_the_other(front: Front) -> None:
+    account = Account()
+    served = front.serve(Services(sink=account.sink))
+    sources = [instance(n, 300) for n in range(40)]
+    with front.connect(served, [CTImageStorage], operations=8) as link:
+        assert [(s, int(status)) for s, status in link.store_all(sources)] == [(s, 0) for s in sources]
+    assert [data for _, data in account.kept] == [s.encoded for s in sources]
+    assert account.calls == ["open", "write", "finish"] * 40
+
+
+def test_sink_is_opened_before_the_data_come(front: Front) -> None:
+    """A handler may refuse an instance by its command alone."""
+    opened: list[int] = []
+
+    def sink(request: Request) -> Sink:
+        opened.append(request.command.message_id or 0)
+        raise Refused(0x0124, "not this one", offending=(0x00080018,))
+
+    served = front.serve(Services(sink=sink))
+    with front.connect(served, [CTImageStorage]) as link:
+        status = link.store(instance(1, 3000))
+        assert (status, status.offending) == (0x0124, (0x00080018,))
+    assert opened == [1]

@@ -51,6 +51,8 @@ class Limits:
     """Longest data set that is collected in memory because it is an identifier (C-FIND, C-GET, C-MOVE)."""
     data_set: int = 4_294_967_294
     """Longest data set of a C-STORE that a provider takes."""
+    data_set_in_memory: int = 1_073_741_824
+    """Longest data set of a C-STORE that is collected in memory (`Services.store`); a sink's may be as long as `data_set`."""
     contexts: int = 128
     """Presentation contexts of an A-ASSOCIATE-RQ: as many as there are ids (PS3.8 9.3.2.2)."""
     transfer_syntaxes: int = 64

@@ -296,7 +296,8 @@ class _Receiving:
 
     def __init__(self, provider: Provider, request: Request) -> None:
         self._provider = provider
-        self._left = provider.session.layer.limits.data_set
+        limits = provider.session.layer.limits
+        self._left = limits.data_set if provider.services.sink is not None else limits.data_set_in_memory
         self._failure: Exception | None = None
         self._sink: Sink | None = None
         try:
@@ -335,9 +336,8 @@ class _Receiving:
 def _open_sink(services: Services, request: Request) -> Sink:
     if services.sink is not None:
         return services.sink(request)
-    if services.store is not None:
-        return _Collector(services.store, request)
-    raise Refused(codes.SOP_CLASS_NOT_SUPPORTED, "storage is not provided")
+    assert services.store is not None, "storage is negotiated only where one of them is there"
+    return _Collector(services.store, request)
 
 
 class _Collector:

@@ -110,7 +110,11 @@ class Session:
 
     async def release(self) -> None:
         """Ends the association in good order (PS3.8 7.2), a collision with the peer's release included."""
-        await self.settle()
+        try:
+            await self.settle()
+        except Exception:  # what was left half way could not be ended in good order: neither can the association
+            await self.abort()
+            raise
         if self.layer.state is State.STA8:  # the peer was first
             self.layer.respond_release()
             await self.wire.close()
@@ -380,3 +384,15 @@ class Negotiated:
     def refused(self) -> tuple[RefusedContext, ...]:
         """The presentation contexts that the peer did not accept, each with its result."""
         return self.session.agreement.refused
+
+    @property
+    def max_pdu(self) -> int:
+        """The longest P-DATA-TF that the peer takes, in bytes behind its header (PS3.8 D.1); 0: no limit."""
+        return self.session.layer.max_pdu
+
+    @property
+    def peer_implementation(self) -> tuple[str, str]:
+        """What the peer says it is: its implementation class UID and version name (PS3.7 D.3.3.2), "" where it does not say."""
+        uid = self.answer.user_item(pdu.ImplementationClassUID)
+        name = self.answer.user_item(pdu.ImplementationVersionName)
+        return uid.uid if uid else "", name.name if name else ""

@@ -131,6 +131,14 @@ class Link(ABC):
     def refused(self) -> tuple[RefusedContext, ...]:
         return self._negotiated.refused
 
+    @property
+    def max_pdu(self) -> int:
+        return self._negotiated.max_pdu
+
+    @property
+    def peer_implementation(self) -> tuple[str, str]:
+        return self._negotiated.peer_implementation
+
     @abstractmethod
     def run(self, service: Coroutine[object, None, R]) -> R:
         """Runs a dialogue made by hand."""

@@ -10,6 +10,8 @@ import pdu
 from dimse.association.config import Limits
 from dimse.association.negotiation import Context
 from dimse.data.uids import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
     CTImageStorage,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -232,3 +234,10 @@ def test_services_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="where"):
         Services(move=lambda request: [])
     assert Services(move=lambda request: [], where=where).where is where
+
+
+def test_what_the_peer_says_of_itself(front: Front) -> None:
+    link = front.connect(front.serve(limits=Limits(max_pdu=40_000)), [Verification])
+    assert link.peer_implementation == (IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME)
+    assert link.max_pdu == 40_000
+    link.release()

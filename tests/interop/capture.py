@@ -58,7 +58,8 @@ class Capture:
 
     def complaints(self) -> str:
         """One line for every frame that the dissectors call malformed or an error; empty when all is well."""
-        wanted = f"_ws.malformed || _ws.unreassembled || _ws.expert.severity >= {ERROR}"
+        # TCP only: our own marks come from any port, and Wireshark takes some for protocols that it knows.
+        wanted = f"tcp && (_ws.malformed || _ws.unreassembled || _ws.expert.severity >= {ERROR})"
         return self._read(wanted, "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info", "-e", "_ws.expert.message")
 
     def _read(self, display_filter: str, *options: str) -> str:

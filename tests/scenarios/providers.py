@@ -1,0 +1,152 @@
+"""Our own provider in both fronts, behind real sockets, with the waits of a test; and what only the inside can see of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import dimse
+import dimse.aio
+from dimse.judge import Target, Timing
+
+HOST = "127.0.0.1"
+BYSTANDER = "127.0.0.2"
+"""Where those come from who only want to be served meanwhile."""
+TIMEOUTS = dimse.Timeouts(artim=0.3, idle=0.5, response=0.5, pdu=0.4, send=1.0, linger=0.2)
+LIMITS = dimse.Limits(data_set=8 << 20)
+TIMING = Timing(artim=0.3, idle=0.5, grace=2.0, quick=0.05)
+"""The judge's: what the provider promises, and how soon others are looked after meanwhile."""
+SETTLED = 2.0 + 0.3
+"""Seconds after which nothing may be left of an association: ARTIM and two."""
+FRONTS = ("blocking", "aio")
+
+
+class Provider(Protocol):
+    """A provider that is running."""
+
+    port: int
+    reports: list[dimse.Report]
+
+    def settle(self) -> int:
+        """Waits until nothing runs for any association: how much still does after `SETTLED`."""
+
+    def stop(self) -> None:
+        """Ends it."""
+
+
+class BlockingProvider:
+    """`dimse.Server`."""
+
+    def __init__(self, services: dimse.Services, limits: dimse.Limits) -> None:
+        self.reports: list[dimse.Report] = []
+        self._server = dimse.Server("PEER", services, check_called=True, timeouts=TIMEOUTS, limits=limits, report=self.reports.append)
+        _, self.port = self._server.listen(HOST, 0)
+        self._server.start()
+
+    def settle(self) -> int:
+        serving = [thread for thread in threading.enumerate() if thread.name.startswith("dimse 127.")]
+        for thread in serving:
+            thread.join(SETTLED)
+        return sum(thread.is_alive() for thread in serving)
+
+    def stop(self) -> None:
+        self._server.stop(0.0)
+
+
+class AioProvider:
+    """`dimse.aio.Server` in a loop of its own thread."""
+
+    def __init__(self, services: dimse.Services, limits: dimse.Limits) -> None:
+        self.reports: list[dimse.Report] = []
+        self._services = services
+        self._limits = limits
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="aio provider")
+        self._thread.start()
+        self._server, self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+
+    async def _start(self) -> tuple[dimse.aio.Server, int]:
+        server = dimse.aio.Server(
+            "PEER", self._services, check_called=True, timeouts=TIMEOUTS, limits=self._limits, report=self.reports.append
+        )
+        _, port = await server.listen(HOST, 0)
+        return server, port
+
+    async def _settle(self) -> int:
+        serving = [task for task in asyncio.all_tasks() if task.get_name().startswith("dimse 127.")]
+        left = (await asyncio.wait(serving, timeout=SETTLED))[1] if serving else ()
+        await asyncio.sleep(0)  # transports that were closed leave the loop in its next round
+        await asyncio.sleep(0)
+        return len(left)
+
+    def settle(self) -> int:
+        return asyncio.run_coroutine_threadsafe(self._settle(), self._loop).result()
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._server.stop(0.0), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@contextmanager
+def providing(front: str, services: dimse.Services, limits: dimse.Limits = LIMITS) -> Iterator[Provider]:
+    """A provider of that front for the time of a block."""
+    provider: Provider = BlockingProvider(services, limits) if front == "blocking" else AioProvider(services, limits)
+    try:
+        yield provider
+    finally:
+        provider.stop()
+
+
+def target_of(provider: Provider) -> Target:
+    """The provider as the judge sees it."""
+    return Target(HOST, provider.port, b"PEER", b"ME", TIMING, BYSTANDER)
+
+
+@dataclass
+class Inside:
+    """What a process holds: threads, descriptors, the files below a folder, memory."""
+
+    folder: Path
+    threads: int = field(default_factory=threading.active_count)
+    descriptors: int = 0
+    resident: int = 0
+
+    def __post_init__(self) -> None:
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak is counted from here (Linux)
+        self.descriptors = descriptors()
+        self.resident = _memory("VmRSS")
+
+    def growth(self) -> int:
+        """Bytes by which the most memory that was resident exceeds what was in the beginning."""
+        return _memory("VmHWM") - self.resident
+
+    def left_behind(self) -> list[str]:
+        """What is there now and was not before, besides whole instances and the archive's own files."""
+        left = [f"{threading.active_count() - self.threads} threads"] if threading.active_count() > self.threads else []
+        left += [f"{descriptors() - self.descriptors} descriptors"] if descriptors() > self.descriptors else []
+        left += [str(path) for path in self.folder.rglob("*") if path.is_file() and not _belongs(path.relative_to(self.folder))]
+        return left
+
+
+def descriptors() -> int:
+    """How many file descriptors this process has open (Linux)."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def _belongs(path: Path) -> bool:
+    top, *rest = path.parts[1:]
+    return path.parts[0] == "archive" and (top.startswith("index.db") or (top == "objects" and path.suffix == ".dcm" and len(rest) == 3))
+
+
+def _memory(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) << 10

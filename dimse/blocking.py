@@ -13,177 +13,36 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
-from struct import pack
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import pdu
 from dimse.association.config import Limits, Timeouts
-from dimse.association.events import AbortIndication, Event, Trace
+from dimse.association.events import Trace
 from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, propose
-from dimse.association.table import State
-from dimse.errors import TimedOut, Unreachable, UsageError
+from dimse.errors import TimedOut, UsageError, without_values
 from dimse.services import scu
-from dimse.services.handlers import Address, Services
-from dimse.services.reception import Reception
+from dimse.services.handlers import Services
+from dimse.services.reception import CHECKS, Reception
 from dimse.services.scp import Report
+from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
+from dimse.services.users import Identity, Users
+from dimse.sockets import SocketWire, dial, drive, secured
+
+__all__ = ["Association", "Server", "SocketWire", "connect", "dial", "drive"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger("dimse")
 
-QUICKACK = getattr(socket, "TCP_QUICKACK", None)
-"""Linux only. Peers without TCP_NODELAY write the command and the data set as two small segments and wait for our ACK."""
 BACKLOG = 128
 IDLE_WHEN_STOPPING = 1.0
 """Seconds of silence after which a stopping server no longer counts an association as under way."""
 GIVE_UP = 5.0
 """Seconds that a stopping server waits for handlers when all associations have been interrupted."""
-
-
-def drive(service: Coroutine[object, None, R]) -> R:
-    """Runs a service to its end. A blocking wire never suspends, so one step is all of it."""
-    try:
-        service.send(None)
-    except StopIteration as stop:
-        result: R = stop.value
-        return result
-    service.close()
-    raise RuntimeError("a service suspended in the blocking front: an async handler belongs to dimse.aio")
-
-
-class SocketWire:
-    """A `Wire` over a connected socket, which it owns."""
-
-    def __init__(self, sock: socket.socket, layer: UpperLayer, address: str) -> None:
-        self.layer = layer
-        self.address = address
-        self._socket = sock
-        self._interrupted = False
-        self._wait: float | None = None
-        self._waiting_since: float | None = None
-        sock.settimeout(None)  # the kernel's own timeouts (SO_RCVTIMEO) cost no system call per read, Python's do
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _set_timeout(sock, socket.SO_SNDTIMEO, layer.timeouts.send)
-        layer.connected()
-
-    async def pump(self, *, wait: bool = True) -> list[Event]:
-        self._flush()
-        if self.layer.closed:
-            return []
-        now = time.monotonic()
-        due = self.layer.deadline(now) if wait else None  # asking arms the wait, and while a handler works nobody waits
-        if wait and due is not None and due <= now:
-            return self._after(self.layer.timeout(now))
-        self._waiting_since = now if wait else None
-        try:
-            chunk = self._receive(None if due is None else due - now) if wait else self._receive_now()
-        except BlockingIOError:
-            return self._after(self.layer.timeout(time.monotonic())) if wait else []
-        except OSError:
-            return self.layer.receive_eof()
-        finally:
-            self._waiting_since = None
-        if self._interrupted and not chunk and self.layer.established:
-            self.layer.abort()
-            return self._after([AbortIndication(0, 0, by_peer=False, cause="this side is stopping")])
-        return self._after(self.layer.receive(chunk) if chunk else self.layer.receive_eof())
-
-    async def send(self, buffers: Iterable[bytes | memoryview]) -> None:
-        self._flush()
-        self._send(buffers)
-
-    async def dial(self, address: Address, layer: UpperLayer) -> SocketWire:
-        return dial(address.host, address.port, layer)
-
-    async def close(self) -> None:
-        try:
-            self._flush()
-            if self.layer.state is State.STA13 and not self.layer.closed:
-                self._linger()
-        finally:
-            self.shut()
-
-    def shut(self) -> None:
-        """Closes the socket, whatever the state. May be called again."""
-        self._socket.close()
-
-    def idle_for(self, now: float) -> float:
-        """How many seconds this side has been waiting for the peer; 0 while a handler runs or something is sent."""
-        since = self._waiting_since
-        return 0.0 if since is None else now - since
-
-    def drop(self) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-
-    def interrupt(self) -> None:
-        """From another thread: whatever waits for the peer stops waiting, and the association is aborted."""
-        self._interrupted = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RD)
-
-    def _after(self, events: list[Event]) -> list[Event]:
-        self._flush()
-        return events
-
-    def _receive(self, seconds: float | None) -> bytes:
-        """Reads what there is, waiting so long; the kernel is told only of a wait that differs by more than a tenth."""
-        if seconds != self._wait and (seconds is None or self._wait is None or abs(seconds - self._wait) > seconds / 10):
-            _set_timeout(self._socket, socket.SO_RCVTIMEO, seconds)
-            self._wait = seconds
-        chunk = self._socket.recv(self.layer.read_size)
-        if QUICKACK is not None:
-            self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)  # the kernel forgets it: renewed after each read
-        return chunk
-
-    def _receive_now(self) -> bytes:
-        return self._socket.recv(self.layer.read_size, socket.MSG_DONTWAIT)
-
-    def _flush(self) -> None:
-        outgoing = self.layer.data_to_send()
-        if outgoing:
-            self._send([b"".join(outgoing)])
-
-    def _send(self, buffers: Iterable[bytes | memoryview]) -> None:
-        """Sends all, in order. A connection that breaks says so when it is read next, with what the peer sent before."""
-        for buffer in buffers:
-            try:
-                self._socket.sendall(buffer)
-            except BlockingIOError:
-                self.layer.abort()
-                self.layer.data_to_send()  # the A-ABORT would not get through either
-                raise TimedOut("send", self.layer.timeouts.send or 0.0) from None
-            except OSError:
-                return
-
-    def _linger(self) -> None:
-        """Reads on for a moment after an A-ABORT: closing with unread bytes would send a reset that overtakes it."""
-        end = time.monotonic() + (self.layer.timeouts.linger or 0.0)
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-            while (left := end - time.monotonic()) > 0:
-                _set_timeout(self._socket, socket.SO_RCVTIMEO, left)
-                if not self._socket.recv(self.layer.read_size):
-                    break
-
-
-def dial(host: str, port: int, layer: UpperLayer) -> SocketWire:
-    """Opens a connection for a requestor's layer. Raises `Unreachable`."""
-    try:
-        sock = socket.create_connection((host, port), timeout=layer.timeouts.connect)
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise Unreachable(f"{host}:{port}", error) from error
-    return SocketWire(sock, layer, f"{host}:{port}")
-
-
-def _set_timeout(sock: socket.socket, option: int, seconds: float | None) -> None:
-    """SO_RCVTIMEO or SO_SNDTIMEO; zero means for ever, so that the shortest wait is a millisecond."""
-    microseconds = 0 if seconds is None else max(int(seconds * 1_000_000), 1000)
-    sock.setsockopt(socket.SOL_SOCKET, option, pack("@ll", *divmod(microseconds, 1_000_000)))
 
 
 def _operation(service: Callable[Concatenate[Session, P], Coroutine[object, None, R]]) -> Callable[Concatenate[Association, P], R]:
@@ -275,6 +134,8 @@ def connect(
     calling: str = "DIMSE",
     contexts: Sequence[Context | str],
     operations: int = 1,
+    tls: TLS | None = None,
+    identity: Identity | None = None,
     timeouts: Timeouts = Timeouts(),
     limits: Limits = Limits(),
     trace: Trace | None = None,
@@ -282,10 +143,13 @@ def connect(
     """Asks the AE `called` at `host:port` for an association (PS3.8 7.1).
 
     `contexts` are abstract syntaxes, or `Context`s with their transfer syntaxes and roles; `operations` the window of
-    operations under way to ask for (0: no limit). Raises `Unreachable`, `Rejected`, `Aborted`, `TimedOut`, `ConnectionLost`.
+    operations under way to ask for (0: no limit). `tls` secures the connection; `identity` is this side's user. Raises
+    `Unreachable`, `TLSFailed`, `Rejected`, `Aborted`, `TimedOut`, `ConnectionLost`.
     """
-    request = propose(called, calling, contexts, max_pdu=limits.max_pdu, operations=operations)
-    session = Session(dial(host, port, UpperLayer.requestor(request, timeouts=timeouts, limits=limits, trace=trace)))
+    shown = identity.item(secured=tls is not None) if identity else None
+    request = propose(called, calling, contexts, max_pdu=limits.max_pdu, operations=operations, identity=shown)
+    layer = UpperLayer.requestor(request, timeouts=timeouts, limits=limits, trace=trace)
+    session = Session(dial(host, port, layer, tls))
     try:
         return Association(session, drive(session.associate()))
     except BaseException:
@@ -306,19 +170,33 @@ class Server(Reception):
         *,
         check_called: bool = False,
         any_storage: bool = False,
+        tls: TLS | None = None,
+        users: Users | None = None,
         timeouts: Timeouts = Timeouts(),
         limits: Limits = Limits(),
         report: Callable[[Report], object] | None = None,
         trace: Trace | None = None,
     ) -> None:
         super().__init__(
-            aet, services, check_called=check_called, any_storage=any_storage, timeouts=timeouts, limits=limits, report=report, trace=trace
+            aet,
+            services,
+            check_called=check_called,
+            any_storage=any_storage,
+            tls=tls,
+            users=users,
+            timeouts=timeouts,
+            limits=limits,
+            report=report,
+            trace=trace,
         )
         self._listener: socket.socket | None = None
         self._wake: socket.socket | None = None
         self._lock = self._change = threading.Condition()
         self._is_running = False
         self._wires: set[SocketWire] = set()
+        self._clock = time.monotonic
+        self._checks = threading.Semaphore(CHECKS)
+        self._secured = secured(tls)
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Binds and listens; port 0 takes a free one. Returns host and port. Raises `OSError`."""
@@ -392,7 +270,8 @@ class Server(Reception):
     def _accept(self, listener: socket.socket) -> None:
         try:
             sock, address = listener.accept()
-            wire = SocketWire(sock, self._layer(), f"{address[0]}:{address[1]}")
+            peer = f"{address[0]}:{address[1]}"
+            wire = SocketWire(sock, self._layer(), peer, self._secured(peer) if self._secured else None)
         except OSError as error:  # the connection is gone again, or descriptors ran out: neither ends the server
             self._turn_away(error)
             return
@@ -404,6 +283,10 @@ class Server(Reception):
         except RuntimeError as error:  # threads ran out
             self._leave(wire)
             self._turn_away(error)
+
+    async def _work(self, check: Callable[[], R]) -> R:
+        with self._checks:
+            return check()
 
     def _turn_away(self, error: Exception) -> None:
         log.warning("cannot accept a connection: %s", error)
@@ -424,10 +307,10 @@ class Server(Reception):
         try:
             drive(provider.serve())
             for error in provider.report.errors:
-                log.error("a handler failed for %s: answered 0110H", wire.address, exc_info=error)
+                log.error("a handler failed for %s: answered 0110H: %s", wire.address, without_values(error))
             self._tell(provider.report)
-        except Exception:
-            log.exception("serving %s failed", wire.address)
+        except Exception as error:
+            log.error("serving %s failed: %s", wire.address, without_values(error))
         finally:
             with contextlib.suppress(TimedOut):
                 drive(provider.session.abort())  # nothing to do where the association has ended

@@ -11,7 +11,7 @@ event loop in `dimse.aio`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dimse.association.negotiation import AcceptedContext
@@ -19,6 +19,7 @@ from dimse.data.commands import CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.sources import Source
 from dimse.data.status import Status
+from dimse.services.security import TLS, Security
 
 Answer = Status | int | None
 """What a handler says of an operation: a status, or None for 0000H."""
@@ -27,12 +28,30 @@ Match = DataSet | tuple[Status, DataSet]
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """The person or system that uses a peer, as its user identity has it (PS3.7 D.3.3.7): the name, and the type of identity.
+
+    `proven` is false for a name that was only told. `response` goes back to a peer that asks for one (a ticket, an assertion).
+    """
+
+    name: str
+    type: int
+    proven: bool = True
+    response: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is on the other side: AE titles as negotiated, and the transport address as `host:port`."""
+    """Who is on the other side: AE titles as negotiated, and the transport address as `host:port`.
+
+    `security` has the certificate, `user` the person or system that uses the peer; None where there is none.
+    """
 
     calling: str
     called: str
     address: str
+    security: Security | None = None
+    user: User | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +66,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an AE listens (PS3.15 H.1.1.3)."""
+    """Where an AE listens (PS3.15 H.1.1.3), and with which TLS, if it wants any."""
 
     aet: str
     host: str
     port: int
+    tls: TLS | None = None
 
 
 class Sink(Protocol):

@@ -20,6 +20,7 @@ from dimse.association.events import Event
 from dimse.association.layer import UpperLayer
 from dimse.errors import Unreachable
 from dimse.services.handlers import Address
+from dimse.services.security import Security
 
 R = TypeVar("R")
 Service = Coroutine[object, None, object]
@@ -114,16 +115,20 @@ class MemoryWire:
     def __init__(self, network: Network, layer: UpperLayer, address: str) -> None:
         self.layer = layer
         self.address = address
+        self.security: Security | None = None
         self.is_closed = False
         self._network = network
         self._arrived: deque[bytes] = deque()
-        layer.connected()
+        layer.connected(address)
 
     @property
     def is_ready(self) -> bool:
         """Whether a read would return at once."""
         due = self.layer.deadline(self._network.now)
         return bool(self._arrived) or self.other.is_closed or (due is not None and due <= self._network.now)
+
+    async def secure(self) -> None:
+        """Nothing to do: who wants to be taken for secured sets `security`."""
 
     async def pump(self, *, wait: bool = True) -> list[Event]:
         await self.send(())

@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import pdu
 from dimse.association.config import Limits, Timeouts
 from dimse.association.events import Trace
 from dimse.association.layer import UpperLayer
-from dimse.services.handlers import Services
+from dimse.services.admission import CALLING_NOT_KNOWN, LIMIT_EXCEEDED, TurnedAway
+from dimse.services.handlers import Peer, Services, User
 from dimse.services.scp import Provider, Report
+from dimse.services.security import TLS
 from dimse.services.session import Session
+from dimse.services.users import Backoff, Unidentified, Users
 from dimse.services.wire import Wire
 
-LIMIT_EXCEEDED = pdu.AssociateRJ(result=2, source=3, reason=2)
-"""Rejected-transient, local limit exceeded (PS3.8 Table 9-21): one association too many."""
+R = TypeVar("R")
+CHECKS = 4
+"""Passcodes that are checked at once: each takes 16 MiB while it lasts."""
 
 
 class Reception:
@@ -25,6 +30,8 @@ class Reception:
     aet           its AE title
     check_called  reject a request that calls another AE title (1,1,7)
     any_storage   also take storage classes outside the standard
+    tls           take connections with TLS, and no others
+    users         who may use the peers; None: whoever they say they are is ignored
     report        called when an association has ended
     trace         called for each PDU
     """
@@ -36,6 +43,8 @@ class Reception:
         *,
         check_called: bool = False,
         any_storage: bool = False,
+        tls: TLS | None = None,
+        users: Users | None = None,
         timeouts: Timeouts = Timeouts(),
         limits: Limits = Limits(),
         report: Callable[[Report], object] | None = None,
@@ -47,11 +56,16 @@ class Reception:
         self.limits = limits
         self._check_called = check_called
         self._any_storage = any_storage
+        self._tls = tls
+        self._users = users
+        self._backoff = Backoff(users or Users())
         self._report = report
         self._trace = trace
         self._visitors = Visitors(limits)
         self._lock: AbstractContextManager[object] = contextlib.nullcontext()
         """Held while the visitors are counted; a front with threads puts a real one here."""
+        self._clock: Callable[[], float] = float
+        """Seconds, for the back-off after false identities; each front puts its own here."""
 
     def _layer(self) -> UpperLayer:
         return UpperLayer.acceptor(timeouts=self.timeouts, limits=self.limits, trace=self._trace)
@@ -63,7 +77,8 @@ class Reception:
             aet=self.aet,
             check_called=self._check_called,
             any_storage=self._any_storage,
-            admit=lambda request: self._admit(wire),
+            admit=lambda request: self._admit(wire, request),
+            identify=self._identify if self._users is not None else None,
             dismiss=lambda: self._dismiss(wire),
         )
 
@@ -74,9 +89,26 @@ class Reception:
         if superfluous is not None:
             superfluous.drop()
 
-    def _admit(self, wire: Wire) -> pdu.AssociateRJ | None:
+    def _admit(self, wire: Wire, request: pdu.AssociateRQ) -> TurnedAway | None:
+        if self._tls is not None and not (wire.security and self._tls.admits(wire.security, request.calling)):
+            return TurnedAway(CALLING_NOT_KNOWN, "the calling AE title is not bound to the certificate")
         with self._lock:
-            return None if self._visitors.admit(wire) else LIMIT_EXCEEDED
+            return None if self._visitors.admit(wire) else TurnedAway(LIMIT_EXCEEDED)
+
+    async def _identify(self, item: pdu.UserIdentityRQ | None, peer: Peer) -> User | Unidentified | None:
+        """Who uses the peer; not looked at while its host has to wait because of others that were false."""
+        users, host = self._users or Users(required=False), _host_of(peer.address)
+        with self._lock:
+            if item is not None and self._backoff.pauses(host, self._clock()):
+                return Unidentified("too many user identities from this host were false")
+        found = await self._work(lambda: users.identify(item, peer))
+        with self._lock:
+            self._backoff.count(host, self._clock(), found)
+        return found
+
+    async def _work(self, check: Callable[[], R]) -> R:
+        """Does what takes a while and a lot of memory, as checking a passcode does on purpose; a front limits how many at once."""
+        return check()
 
     def _dismiss(self, wire: Wire) -> None:
         """The association, if it was one, has ended: its place is free."""
@@ -143,4 +175,8 @@ class Visitors:
 
 
 def _host(wire: Wire) -> str:
-    return wire.address.rpartition(":")[0]
+    return _host_of(wire.address)
+
+
+def _host_of(address: str) -> str:
+    return address.rpartition(":")[0]

@@ -26,12 +26,14 @@ from dimse.data.uids import (
     StudyRootMove,
     Verification,
 )
-from dimse.errors import AssociationError, DataError, ProtocolError, Refused, Rejected
-from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink
+from dimse.errors import AssociationError, DataError, ProtocolError, Refused, Rejected, printable
+from dimse.services.admission import NOT_IDENTIFIED, Admit, Identify, TurnedAway
+from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink, User
 from dimse.services.messages import Message
 from dimse.services.scu import HAS_DATA_SET
 from dimse.services.session import PeerReleased, Session
 from dimse.services.subops import provide
+from dimse.services.users import Unidentified, confirmed
 
 FIND_MODELS = frozenset({PatientRootFind, StudyRootFind, PatientStudyOnlyFind})
 GET_MODELS = frozenset({PatientRootGet, StudyRootGet, PatientStudyOnlyGet})
@@ -63,10 +65,6 @@ class Report:
     errors: list[Exception] = field(default_factory=list)
 
 
-Admit = Callable[[pdu.AssociateRQ], pdu.AssociateRJ | None]
-"""A provider's say on who may come in at all: the request -> a rejection, or None."""
-
-
 class Provider:
     """Serves one association: `await Provider(session, services).serve()`."""
 
@@ -79,6 +77,7 @@ class Provider:
         check_called: bool = False,
         any_storage: bool = False,
         admit: Admit | None = None,
+        identify: Identify | None = None,
         dismiss: Callable[[], object] | None = None,
     ) -> None:
         self.session = session
@@ -88,6 +87,8 @@ class Provider:
         self._check_called = check_called
         self._any_storage = any_storage
         self._admit = admit
+        self._identify = identify
+        self._user: User | None = None
         self._dismiss = dismiss
         self._handlers: dict[int, Callable[[Message], Awaitable[None]]] = {
             CommandField.C_ECHO_RQ: self._echo,
@@ -100,13 +101,15 @@ class Provider:
     async def serve(self) -> Report:
         """From the A-ASSOCIATE-RQ to the end of the association; returns what happened, and raises nothing of the peer's doing."""
         try:
+            await self.session.wire.secure()
             await self._negotiate()
             while True:
                 await self._dispatch(await self.session.receive(expecting=False))
         except PeerReleased:
             self.report.ended = "released"
         except Rejected as error:
-            self.report.ended = f"rejected: {pdu.rejection_words(error.result, error.source, error.reason)}"
+            rejection = pdu.AssociateRJ(error.result, error.source, error.reason)
+            self.report.ended = self.report.ended or TurnedAway(rejection).words  # the upper layer itself has no more to say
         except (AssociationError, ProtocolError) as error:
             self.report.ended = str(error)
         finally:
@@ -122,19 +125,36 @@ class Provider:
         """Answers the A-ASSOCIATE-RQ; raises `Rejected` if there is no association then."""
         request = await self.session.request()
         self.report.peer = self._peer(request)
-        layer = self.session.layer
-        rejection = self._admit(request) if self._admit else None
-        choose = offer(self.services, any_storage=self._any_storage)
-        limits = layer.limits
-        called = self._aet if self._check_called else None
-        reply = rejection or answer(request, choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations)
-        if isinstance(reply, pdu.AssociateRJ):
-            layer.reject(reply)
-            raise Rejected(reply.result, reply.source, reply.reason, by_peer=False)
+        reply = await self._reply(request)
+        if isinstance(reply, TurnedAway):
+            self.session.layer.reject(reply.answer)
+            self.report.ended = reply.words
+            raise Rejected(reply.answer.result, reply.answer.source, reply.answer.reason, by_peer=False)
         self.session.accept(reply)
 
+    async def _reply(self, request: pdu.AssociateRQ) -> pdu.AssociateAC | TurnedAway:
+        """Who may not come in hears nothing of what there is; who it is is asked last, because finding out costs."""
+        if turned_away := self._admit(request) if self._admit else None:
+            return turned_away
+        limits, called = self.session.layer.limits, self._aet if self._check_called else None
+        choose = offer(self.services, any_storage=self._any_storage)
+        reply = answer(request, choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations)
+        if isinstance(reply, pdu.AssociateRJ):
+            return TurnedAway(reply)
+        if self._identify is None:
+            return reply
+        shown = request.user_item(pdu.UserIdentityRQ)
+        found = await self._identify(shown, self.report.peer)
+        if isinstance(found, Unidentified):
+            self.report.errors += [found.error] if found.error else []
+            return TurnedAway(NOT_IDENTIFIED, found.why)
+        self._user = found
+        self.report.peer = self._peer(request)
+        return confirmed(reply, shown, found)
+
     def _peer(self, request: pdu.AssociateRQ) -> Peer:
-        return Peer(request.calling, request.called, self.session.wire.address)
+        calling, called = printable(request.calling), printable(request.called)
+        return Peer(calling, called, self.session.wire.address, self.session.wire.security, self._user)
 
     def _complete_report(self) -> None:
         self.report.bytes_received, self.report.bytes_sent = self.session.bytes_received, self.session.bytes_sent

@@ -25,7 +25,17 @@ from dimse.data.commands import RESPONSE, CommandField, CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.sources import Source
 from dimse.data.uids import UID
-from dimse.errors import Aborted, AssociationError, ConnectionLost, ContextRefused, DataError, ProtocolError, Rejected, UsageError
+from dimse.errors import (
+    Aborted,
+    AssociationError,
+    ConnectionLost,
+    ContextRefused,
+    DataError,
+    ProtocolError,
+    Rejected,
+    UsageError,
+    context_advice,
+)
 from dimse.errors import TimedOut as TimedOutError
 from dimse.services.messages import Ended, Inbox, Message
 from dimse.services.wire import Wire
@@ -179,7 +189,7 @@ class Session:
         except AssociationError:
             raise
         except Exception as error:  # whatever a source does
-            self.layer.abort()
+            self.layer.abort(f"a data set could not be read to its end: {type(error).__name__}")
             await self.wire.send(())
             raise Aborted(0, 0, by_peer=False, cause=f"a data set could not be read to its end: {error}") from error
 
@@ -269,7 +279,7 @@ class Session:
 
     async def violation(self, what: str, clause: str) -> NoReturn:
         """The peer broke the DIMSE protocol: aborts and raises `ProtocolError`."""
-        self.layer.abort()
+        self.layer.abort(f"{what} ({clause})")
         await self.wire.send(())
         raise ProtocolError(what, clause)
 
@@ -278,13 +288,14 @@ class Session:
     def _refused(self, abstract_syntax: UID, syntaxes: Sequence[str], found: Sequence[AcceptedContext]) -> ContextRefused:
         """Why there is no context: not proposed, refused with this result, or accepted in other transfer syntaxes only."""
         what = f"no presentation context for {abstract_syntax.name}" + (f" in {UID(syntaxes[0]).name}" if syntaxes else "")
-        answers = {
-            r.words
+        results = {
+            r.result
             for r in self.agreement.refused
             if r.context.abstract_syntax == abstract_syntax and (not syntaxes or set(syntaxes) & set(r.context.transfer_syntaxes))
         }
-        if answers:
-            return ContextRefused(f"{what}: the peer answered {', '.join(sorted(answers))}")
+        if results:
+            answers, advice = map(pdu.context_words, sorted(results)), map(context_advice, sorted(results))
+            return ContextRefused(f"{what}: the peer answered {', '.join(answers)}", "; ".join(advice))
         if found:
             return ContextRefused(f"{what}: the peer accepted it in {', '.join(sorted(c.transfer_syntax.name for c in found))} only")
         return ContextRefused(f"{what}: it was not proposed", "name it among the contexts when connecting")

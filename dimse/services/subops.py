@@ -142,7 +142,8 @@ async def _associate(session: Session, address: Address, aet: str, contexts: Seq
     """An association with the destination."""
     limits = session.layer.limits
     request = propose(address.aet, aet, contexts, max_pdu=limits.max_pdu)
-    target = Session(await session.wire.dial(address, UpperLayer.requestor(request, timeouts=session.layer.timeouts, limits=limits)))
+    layer = UpperLayer.requestor(request, timeouts=session.layer.timeouts, limits=limits, trace=session.layer.trace)
+    target = Session(await session.wire.dial(address, layer))
     try:
         await target.associate()
     except BaseException:

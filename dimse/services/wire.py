@@ -7,7 +7,9 @@ from typing import Protocol
 
 from dimse.association.events import Event
 from dimse.association.layer import UpperLayer
+from dimse.errors import TimedOut
 from dimse.services.handlers import Address
+from dimse.services.security import Security
 
 
 class Wire(Protocol):
@@ -20,6 +22,14 @@ class Wire(Protocol):
     layer: UpperLayer
     address: str
     """The peer's transport address, `host:port`."""
+    security: Security | None
+    """How the connection is secured; None if it is not."""
+
+    async def secure(self) -> None:
+        """Secures the connection if it is to be secured, before anything else is done with it.
+
+        Raises `TLSFailed`, `TimedOut` or `ConnectionLost`; then nothing more can be done with it but closing it.
+        """
 
     async def pump(self, *, wait: bool = True) -> list[Event]:
         """Sends what the layer has to send, reads once and returns what the layer makes of it.
@@ -41,3 +51,15 @@ class Wire(Protocol):
 
     async def close(self) -> None:
         """Sends what the layer still has to send and closes the connection. May be called again."""
+
+
+def handshake_deadline(layer: UpperLayer, now: float) -> tuple[float | None, TimedOut]:
+    """When a TLS handshake that begins now has to be over, and what to raise if it is not.
+
+    ARTIM runs from the transport connection, TLS or not; a requestor's first wait begins with its A-ASSOCIATE-RQ.
+    """
+    seconds, artim = layer.timeouts.tls_handshake, None if layer.is_requestor else layer.deadline(now)
+    due = None if seconds is None else now + seconds
+    if artim is not None and (due is None or artim < due):
+        return artim, TimedOut("artim", layer.timeouts.artim or 0.0)
+    return due, TimedOut("tls_handshake", seconds or 0.0)

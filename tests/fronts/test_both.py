@@ -167,7 +167,7 @@ def test_connect_timeout(front: Front) -> None:
             for sock in queued:
                 sock.setblocking(False)
                 sock.connect_ex(address)
-            with pytest.raises(Unreachable, match=r"timed out|TimeoutError"):
+            with pytest.raises(Unreachable, match="no answer in time"):
                 front.connect(Address("", *address), [Verification], timeouts=BRIEF)
         finally:
             for sock in queued:
@@ -363,10 +363,9 @@ def test_handler_exceptions_are_logged_once(front: Front, caplog: pytest.LogCapt
         assert link.echo() == 0x0110
     served.report()
     front.close()
-    assert [r.getMessage() for r in caplog.records if "handler failed" in r.getMessage()] == [
-        f"a handler failed for {served_address(caplog)}: answered 0110H"
-    ] * 2
-    assert caplog.text.count("ZeroDivisionError: of the handler") == 2
+    said = f"a handler failed for {served_address(caplog)}: answered 0110H: ZeroDivisionError in echo (test_both.py:"
+    assert [r.getMessage().startswith(said) for r in caplog.records if "handler failed" in r.getMessage()] == [True, True]
+    assert "of the handler" not in caplog.text  # which may be about a patient
     assert len(caplog.records) == 2
 
 

@@ -35,7 +35,9 @@ from dimse.services.memory import MemoryWire, Network
 from dimse.services.reception import Reception
 from dimse.services.scp import Provider, Report
 from dimse.services.scu import MoveResult, Progress
+from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
+from dimse.services.users import Identity, Users
 from dimse.services.wire import Wire
 
 R = TypeVar("R")
@@ -52,6 +54,8 @@ PATIENCE = 30.0
 class ServeOptions(TypedDict, total=False):
     check_called: bool
     any_storage: bool
+    tls: TLS | None
+    users: Users | None
     timeouts: Timeouts
     limits: Limits
 
@@ -60,6 +64,8 @@ class ConnectOptions(TypedDict, total=False):
     called: str
     calling: str
     operations: int
+    tls: TLS | None
+    identity: Identity | None
     timeouts: Timeouts
     limits: Limits
 
@@ -297,18 +303,20 @@ class Memory(Front):
         options.setdefault("timeouts", BRISK)
         server = MemoryServer(aet, services, report=reports.put, **options)
         server.script, server.greets = script, greets
+        server._clock = lambda: self.network.now
         port = next(self._ports)
         self.network.listen("memory", port, server.serve)
         return Served(aet, "memory", port, reports, self.network.settle)
 
     def connect(self, to: Served | Address, contexts: Sequence[Context | str], **options: Unpack[ConnectOptions]) -> Link:
-        limits, timeouts = options.get("limits", Limits()), options.get("timeouts", BRISK)
+        limits, timeouts, shown = options.get("limits", Limits()), options.get("timeouts", BRISK), options.get("identity")
         request = propose(
             options.get("called", "ANY-SCP"),
             options.get("calling", "DIMSE"),
             contexts,
             max_pdu=limits.max_pdu,
             operations=options.get("operations", 1),
+            identity=shown.item(secured=False) if shown else None,
         )
         session = Session(self.network.dial(to.host, to.port, UpperLayer.requestor(request, timeouts=timeouts, limits=limits)))
         try:

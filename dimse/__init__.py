@@ -9,6 +9,7 @@ The floors, each importing only those below it (the README has the map):
     dimse.archive      a node that keeps things
     dimse.blocking     FRONT: sockets, one thread for each association       } the same services
     dimse.aio          FRONT: asyncio                                         }
+    dimse.tracing      what passed on associations, as JSON lines in a file
     dimse.services     PS3.7 and PS3.4: what is said, written once for both fronts
     dimse.association  PS3.8: the state machine and negotiation, without I/O
     dimse.data         values: UIDs, statuses, command sets, data sets, files
@@ -52,14 +53,19 @@ from dimse.errors import (
     Refused,
     Rejected,
     TimedOut,
+    TLSFailed,
     Unreachable,
     UsageError,
 )
-from dimse.services.handlers import Address, Peer, Request, Services, Sink
+from dimse.services.handlers import Address, Peer, Request, Services, Sink, User
+from dimse.services.passcodes import Passcodes
 from dimse.services.plan import batches, contexts_for
 from dimse.services.scp import Report
 from dimse.services.scu import MoveResult, Progress
+from dimse.services.security import TLS, Certificate, Security
 from dimse.services.sinks import FolderSink
+from dimse.services.users import Identity, Users
+from dimse.tracing import TraceFile
 
 __version__ = "0.1.0"
 
@@ -81,6 +87,7 @@ __all__ = [
     "BytesSource",
     "CTImageStorage",
     "Category",
+    "Certificate",
     "ConnectionLost",
     "Context",
     "ContextRefused",
@@ -90,11 +97,13 @@ __all__ = [
     "ExplicitVRLittleEndian",
     "FileSource",
     "FolderSink",
+    "Identity",
     "ImplicitVRLittleEndian",
     "Limits",
     "MRImageStorage",
     "MoveResult",
     "OperationFailed",
+    "Passcodes",
     "PatientRootFind",
     "PatientRootMove",
     "Peer",
@@ -106,6 +115,7 @@ __all__ = [
     "Report",
     "Request",
     "SecondaryCaptureImageStorage",
+    "Security",
     "Server",
     "Services",
     "Sink",
@@ -113,11 +123,16 @@ __all__ = [
     "Status",
     "StudyRootFind",
     "StudyRootMove",
+    "TLS",
+    "TLSFailed",
     "TimedOut",
     "Timeouts",
+    "TraceFile",
     "Unreachable",
     "UpperLayer",
+    "User",
     "UsageError",
+    "Users",
     "Verification",
     "batches",
     "connect",

@@ -3,6 +3,7 @@
     DimseError
     ├── AssociationError          no association came to be, or it ended before its work was done
     │   ├── Unreachable           the transport connection could not be opened
+    │   ├── TLSFailed             the transport connection could not be secured, or was no longer secure
     │   ├── Rejected              the peer answered A-ASSOCIATE-RJ
     │   ├── Aborted               one side sent A-ABORT
     │   ├── ConnectionLost        the transport closed without release or abort
@@ -15,20 +16,63 @@
     └── Refused                   raised BY a handler, to answer an operation with a failure
 
 The text of each says what happened, which clause of the standard speaks of it, and what can be done.
-The parts of the text are attributes too, so that no program has to read it.
+The parts of the text are attributes too, so that no program has to read it. What came from a peer is escaped in it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pdu.codes import abort_words, rejection_words
+from pdu.codes import DICOM_APPLICATION_CONTEXT, abort_words, context_words, rejection_words
 
 if TYPE_CHECKING:
     from dimse.data.status import Status
 
-_CALLING_UNKNOWN, _CALLED_UNKNOWN = (1, 1, 3), (1, 1, 7)
 _TRANSIENT = 2
+
+NO_SUCH_CODE = "the standard has no such code: the peer's log may tell why"
+REJECTION_ADVICE = {
+    # (source, reason), PS3.8 Table 9-21: what to do
+    (1, 1): "the peer's application does not say why: its log or conformance statement tells more",
+    (1, 2): f"the peer speaks something else than DICOM, whose application context is {DICOM_APPLICATION_CONTEXT}: check host and port",
+    (1, 3): "make this side's AE title known to the peer, or give one that it knows as calling",
+    (1, 7): "give the AE title that the peer calls itself as called",
+    (2, 1): "the peer found the request itself wrong or refuses this caller: its log tells more, a trace shows what was asked",
+    (2, 2): "the peer knows another version of the protocol only: it is no DICOM node of today, or does not read bit 0 as it should",
+    (3, 1): "the peer is busy: wait for associations to end, or raise its limit",
+    (3, 2): "the peer has as many associations as it takes: wait for some to end, or raise its limit",
+}
+ABORT_ADVICE: dict[tuple[int, int | None], str] = {
+    # (source, reason), PS3.8 Table 9-26: what to do
+    (0, None): "the peer's application gave up, which has no reason code: the peer's log may tell why",
+    (2, 0): "the peer's log may tell why",
+    (2, 1): "the peer read something that is no PDU: a trace shows what was sent; is there TLS on one side only, or a proxy in between",
+    (2, 2): "the peer was in another state than this side believed: a trace shows what crossed",
+    (2, 4): "the peer knows no such parameter: a trace shows what was sent, and fewer extended negotiations may be understood",
+    (2, 5): "the peer wants a parameter elsewhere or not at all: a trace shows what was sent",
+    (2, 6): "the peer did not like a value: a trace shows what was sent, a PDU longer than it takes for instance",
+}
+CONTEXT_ADVICE = {
+    # result, PS3.8 Table 9-18: what to do
+    1: "the peer knows the service but refuses it to this caller: check its rights and the roles that were proposed",
+    2: "the peer does not say why: its log or conformance statement tells more",
+    3: "the peer does not offer the service: its conformance statement lists the SOP classes that it does, or it is switched off there",
+    4: "propose other transfer syntaxes; every DICOM node has to take Implicit VR Little Endian, unless data are compressed (PS3.5 10.1)",
+}
+WAITS = {
+    # field of Timeouts: what did not happen, the clause, what to do besides waiting longer
+    "artim": ("the PDU that was due did not come whole", "PS3.8 9.1.5", "whoever connects has to send an A-ASSOCIATE-RQ at once"),
+    "connect": ("the connection did not open", "PS3.8 9.1.2", "check host and port and any firewall"),
+    "tls_handshake": ("the TLS handshake did not end", "PS3.15 B.12", "check that both sides use TLS on this port"),
+    "associate": ("no A-ASSOCIATE-AC or -RJ came", "PS3.8 7.1.2", "check that it is a DICOM port, and that the peer is not overloaded"),
+    "release": ("no A-RELEASE-RP came", "PS3.8 7.2.2", "what was answered before holds"),
+    "idle": ("the peer asked for nothing", "PS3.8 7.3", "the peer may connect again when it has something to ask"),
+    "response": ("the peer was silent in the middle of an operation", "PS3.7 9.1", "its log may tell what it was busy with"),
+    "pdu": ("a PDU that began did not come to its end", "PS3.8 9.3.1", "the network or the peer stopped in the middle of it"),
+    "message": ("a message that began did not come to its end", "PS3.8 E.1", "the network or the peer is too slow for what it sends"),
+    "send": ("the peer took no data", "PS3.8 9.3.5", "the network or the peer has stopped reading"),
+    "linger": ("the peer did not close the connection", "PS3.8 9.2.3, AR-5", ""),
+}
 
 
 class DimseError(Exception):
@@ -36,28 +80,70 @@ class DimseError(Exception):
 
 
 class AssociationError(DimseError):
-    """No association came to be, or it ended before its work was done."""
+    """No association came to be, or it ended before its work was done.
+
+    `what` happened, the `clause` that speaks of it, and the `advice` what to do make up the text.
+    """
+
+    @property
+    def what(self) -> str:
+        """What happened."""
+        return super().__str__()
+
+    @property
+    def clause(self) -> str:
+        """Where the standard speaks of it."""
+        return ""
+
+    @property
+    def advice(self) -> str:
+        """What can be done."""
+        return ""
+
+    def __str__(self) -> str:
+        return _text(self.what, self.clause, self.advice)
 
 
 class Unreachable(AssociationError):
     """The transport connection to `address` (`host:port`) could not be opened because of `cause`."""
+
+    clause = "PS3.8 9.1.2"
+    advice = "check host and port, that the peer is running, and that no firewall is in between"
 
     def __init__(self, address: str, cause: BaseException | str) -> None:
         super().__init__(address, cause)
         self.address = address
         self.cause = cause
 
-    def __str__(self) -> str:
-        why = str(self.cause) or type(self.cause).__name__
-        return _text(
-            f"cannot open a connection to {self.address}: {why}",
-            "PS3.8 9.1.2",
-            "check host and port, that the peer is running, and that no firewall is in between",
-        )
+    @property
+    def what(self) -> str:
+        if isinstance(self.cause, TimeoutError):
+            return f"cannot open a connection to {self.address}: no answer in time"
+        said = self.cause.strerror if isinstance(self.cause, OSError) else ""
+        return f"cannot open a connection to {self.address}: {said or str(self.cause) or type(self.cause).__name__}"
+
+
+class TLSFailed(AssociationError):
+    """The transport connection with `address` (`host:port`) could not be secured by TLS, or was no longer secure."""
+
+    clause = "PS3.15 B.12"
+    advice = ""
+
+    def __init__(self, address: str, why: str, advice: str = "") -> None:
+        super().__init__(address, why, advice)
+        self.address = address
+        self.why = why
+        self.advice = advice
+
+    @property
+    def what(self) -> str:
+        return f"TLS with {self.address} failed: {self.why}"
 
 
 class Rejected(AssociationError):
     """The answer was A-ASSOCIATE-RJ, the peer's or (`by_peer` false) this side's; the numbers are those on the wire (PS3.8 Table 9-21)."""
+
+    clause = "PS3.8 9.3.4"
 
     def __init__(self, result: int, source: int, reason: int, by_peer: bool = True) -> None:
         super().__init__(result, source, reason, by_peer)
@@ -71,25 +157,24 @@ class Rejected(AssociationError):
         """Whether the peer says that the same request may be accepted later."""
         return self.result == _TRANSIENT
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         numbers = f"result {self.result}, source {self.source}, reason {self.reason}"
         words = rejection_words(self.result, self.source, self.reason)
-        who, advice = ("the peer", self._advice()) if self.by_peer else ("this side", "")
-        return _text(f"{who} rejected the association: {words} ({numbers})", "PS3.8 9.3.4", advice)
+        return f"{'the peer' if self.by_peer else 'this side'} rejected the association: {words} ({numbers})"
 
-    def _advice(self) -> str:
-        code = (self.result, self.source, self.reason)
-        if code == _CALLED_UNKNOWN:
-            return "give the AE title that the peer calls itself as called"
-        if code == _CALLING_UNKNOWN:
-            return "make this side's AE title known to the peer, or give one that it knows as calling"
-        if self.transient:
-            return "the rejection is transient: try again later"
-        return "the peer's log or conformance statement tells more"
+    @property
+    def advice(self) -> str:
+        if not self.by_peer:
+            return ""
+        advice = REJECTION_ADVICE.get((self.source, self.reason), NO_SUCH_CODE)
+        return f"try again later; {advice}" if self.transient else advice
 
 
 class Aborted(AssociationError):
     """An A-ABORT ended the association: the peer's (`by_peer`), or this side's because of `cause`."""
+
+    clause = "PS3.8 9.3.8"
 
     def __init__(self, source: int, reason: int, by_peer: bool, cause: str = "") -> None:
         super().__init__(source, reason, by_peer, cause)
@@ -98,28 +183,34 @@ class Aborted(AssociationError):
         self.by_peer = by_peer
         self.cause = cause
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
         who = "the peer" if self.by_peer else "this side"
         because = f" because {self.cause}" if self.cause else ""
-        words = f"{abort_words(self.source, self.reason)} (source {self.source}, reason {self.reason})"
-        advice = "the peer's log may tell why" if self.by_peer else "a trace shows the PDUs that led to it"
-        return _text(f"{who} aborted the association{because}: {words}", "PS3.8 9.3.8", advice)
+        numbers = f"source {self.source}, reason {self.reason}"
+        return f"{who} aborted the association{because}: {abort_words(self.source, self.reason)} ({numbers})"
+
+    @property
+    def advice(self) -> str:
+        if not self.by_peer:
+            return "a trace shows the PDUs that led to it"
+        reason = None if self.source == 0 else self.reason  # a service user has none
+        return ABORT_ADVICE.get((self.source, reason), NO_SUCH_CODE)
 
 
 class ConnectionLost(AssociationError):
     """The transport connection closed without release or abort; `cause` is what the operating system said."""
 
+    clause = "PS3.8 9.2.3, AA-4"
+    advice = "what was answered before holds; ask again for the rest on a new association"
+
     def __init__(self, cause: BaseException | str = "") -> None:
         super().__init__(cause)
         self.cause = cause
 
-    def __str__(self) -> str:
-        why = f": {self.cause}" if str(self.cause) else ""
-        return _text(
-            f"the connection closed before the association was released{why}",
-            "PS3.8 9.2.3, AA-4",
-            "what was answered before holds; ask again for the rest on a new association",
-        )
+    @property
+    def what(self) -> str:
+        return f"the connection closed before the association was released{f': {self.cause}' if str(self.cause) else ''}"
 
 
 class TimedOut(AssociationError):
@@ -130,13 +221,27 @@ class TimedOut(AssociationError):
         self.wait = wait
         self.seconds = seconds
 
-    def __str__(self) -> str:
-        clause = "PS3.8 9.1.5" if self.wait == "artim" else "PS3.8 7.3"
-        return _text(
-            f"gave up after {self.seconds:g} s: the wait '{self.wait}' passed",
-            clause,
-            f"a slow peer needs more: Timeouts({self.wait}=...), None for no limit",
-        )
+    @property
+    def missed(self) -> str:
+        """What did not happen in time."""
+        return WAITS.get(self.wait, ("what was awaited did not happen", "PS3.8 7.3", ""))[0]
+
+    @property
+    def what(self) -> str:
+        return f"gave up after {self.seconds:g} s: the wait '{self.wait}' passed and {self.missed}"
+
+    @property
+    def clause(self) -> str:
+        return WAITS[self.wait][1] if self.wait in WAITS else "PS3.8 7.3"
+
+    @property
+    def hint(self) -> str:
+        """What can be done besides waiting longer; may be empty."""
+        return WAITS[self.wait][2] if self.wait in WAITS else ""
+
+    @property
+    def advice(self) -> str:
+        return "; ".join(filter(None, (self.hint, f"a slow peer needs more: Timeouts({self.wait}=...), None for no limit")))
 
 
 class ContextRefused(DimseError):
@@ -223,8 +328,53 @@ class Refused(DimseError):
         return _text(f"a handler refused the operation with status {self.status:04X}H{why}", "PS3.7 Annex C", "")
 
 
+def explained(result: int) -> str:
+    """The result of a presentation context as a sentence: what it means, the clause, and what to do."""
+    return _text(context_words(result), f"PS3.8 Table 9-18, result {result}", context_advice(result))
+
+
+def context_advice(result: int) -> str:
+    """What can be done about the result of a presentation context; nothing needs to be about an accepted one."""
+    return CONTEXT_ADVICE.get(result, NO_SUCH_CODE) if result else ""
+
+
+def printable(text: object) -> str:
+    """Text in which no character steers a terminal or begins a line of a log: those that cannot be printed are escaped, as in `\\x1b`."""
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in shown)
+
+
+def without_values(error: BaseException) -> str:
+    """An exception for a log: its type and where it came from, but not its text, which may be about a patient.
+
+    Only what the operating system says of an `OSError` is told.
+    """
+    said: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(said) < MAX_CAUSES:
+        why = f" ({seen.strerror})" if isinstance(seen, OSError) and seen.strerror else ""
+        said.append(f"{type(seen).__name__}{why}{_places(seen)}")
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return printable(", because of ".join(said))
+
+
+MAX_CAUSES, MAX_PLACES = 5, 6
+
+
+def _places(error: BaseException) -> str:
+    """The functions that the exception passed, the innermost first."""
+    places, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_name} ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})")
+        trace = trace.tb_next
+    return f" in {', called by '.join(places[: -MAX_PLACES - 1 : -1])}" if places else ""
+
+
 def _text(what: str, clause: str, advice: str) -> str:
     """One line: what happened, (clause), and what can be done."""
     where = f" ({clause})" if clause else ""
     then = f"; {advice}" if advice else ""
-    return f"{what}{where}{then}"
+    return printable(f"{what}{where}{then}")

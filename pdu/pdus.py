@@ -299,11 +299,16 @@ def decode(data: bytes) -> PDU:
     return kind.decode_value(value)
 
 
+TLS_RECORDS = (b"\x15", b"\x16")
+"""First bytes of a TLS alert and of a TLS handshake: the mistake that is made most often here, and that is worth its name."""
+
+
 def kind_of(header: bytes) -> type[PDU]:
     """The class of the PDU that starts with these bytes, for which the first one is enough."""
     kind = PDUS.get(header[0]) if header else None
     if kind is None:
-        what = f"{header[0]:02X}H is no PDU type" if header else "there is no PDU in no bytes"
+        remark = ": TLS begins so, of one side only" if header[:1] in TLS_RECORDS else ""
+        what = f"{header[0]:02X}H is no PDU type{remark}" if header else "there is no PDU in no bytes"
         raise PDUError(what, 0, AbortReason.UNRECOGNIZED_PDU, "PS3.8 9.3.1")
     return kind
 

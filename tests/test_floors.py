@@ -49,20 +49,48 @@ FLOORS = (
         ("pdu", "dimse.errors", "dimse.data", "dimse.association"),
         forbidden=IO | CLOCKS | LOGS | {"sqlite3"},
     ),
+    # TLS without I/O, and the one module that imports ssl.
+    Floor(
+        "dimse.tls",
+        ("dimse.errors", "dimse.services"),
+        forbidden=(IO - {"ssl"}) | CLOCKS | LOGS | {"sqlite3", "pydicom"},
+    ),
+    Floor(
+        "dimse.sockets",
+        ("dimse.errors", "dimse.association", "dimse.services", "dimse.tls"),
+        forbidden=frozenset({"ssl", "asyncio", "threading", "sqlite3", "pydicom"}),
+    ),
     Floor(
         "dimse.blocking",
-        ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services"),
-        forbidden=frozenset({"asyncio", "sqlite3", "pydicom"}),
+        ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services", "dimse.sockets"),
+        forbidden=frozenset({"ssl", "asyncio", "sqlite3", "pydicom"}),
+    ),
+    Floor(
+        "dimse.streams",
+        ("dimse.errors", "dimse.association", "dimse.services", "dimse.tls"),
+        forbidden=frozenset({"ssl", "threading", "sqlite3", "pydicom"}),
     ),
     Floor(
         "dimse.aio",
-        ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services"),
-        forbidden=frozenset({"sqlite3", "pydicom"}),
+        ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services", "dimse.streams"),
+        forbidden=frozenset({"ssl", "sqlite3", "pydicom"}),
     ),
     Floor(
         "dimse.archive",
         ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services"),
         forbidden=frozenset({"socket", "ssl", "asyncio", "select", "selectors"}),
+    ),
+    # Its clock is the wall's: the lines of a trace have times.
+    Floor(
+        "dimse.tracing",
+        ("pdu", "dimse.errors", "dimse.data", "dimse.association"),
+        forbidden=(IO - {"threading"}) | CLOCKS | LOGS | {"sqlite3", "pydicom"},
+    ),
+    # A client of its own that trusts nobody: bytes over plain sockets, and none of the fronts' manners.
+    Floor(
+        "dimse.judge",
+        ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services"),
+        forbidden=frozenset({"ssl", "asyncio", "sqlite3", "pydicom"}) | LOGS,
     ),
     Floor(
         "dimse.cli",
@@ -76,13 +104,25 @@ FLOORS = (
             "dimse.blocking",
             "dimse.aio",
             "dimse.archive",
+            "dimse.judge",
+            "dimse.tracing",
         ),
     ),
     Floor("dimse.__main__", ("dimse.cli",)),
     # The package itself hands out the public names of all but the command line (asyncio and sqlite3 only when asked for).
     Floor(
         "dimse",
-        ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services", "dimse.blocking", "dimse.aio", "dimse.archive"),
+        (
+            "pdu",
+            "dimse.errors",
+            "dimse.data",
+            "dimse.association",
+            "dimse.services",
+            "dimse.blocking",
+            "dimse.aio",
+            "dimse.archive",
+            "dimse.tracing",
+        ),
         forbidden=frozenset({"asyncio", "sqlite3"}),
     ),
 )
@@ -166,7 +206,7 @@ def test_light_commands_load_nothing_heavy(statement: str) -> None:
 
     Without coverage, whose measuring of subprocesses itself loads sqlite3.
     """
-    program = f"{statement}\nimport sys\nprint(sorted({{'pydicom', 'rich', 'sqlite3', 'asyncio'}} & set(sys.modules)))"
+    program = f"{statement}\nimport sys\nprint(sorted({{'pydicom', 'rich', 'sqlite3', 'asyncio', 'ssl'}} & set(sys.modules)))"
     bare = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env=bare)
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr

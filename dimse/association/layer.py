@@ -12,7 +12,7 @@ Every event goes through the grid of `dimse.association.table`, but for P-DATA i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pdu
 from dimse.association.config import Limits, Timeouts
@@ -65,8 +65,8 @@ _FIXED_PDUS: dict[Send | None, pdu.PDU] = {
     Send.RELEASE_RP: pdu.ReleaseRP(),
     Send.USER_ABORT: pdu.Abort(pdu.AbortSource.SERVICE_USER, pdu.AbortReason.NOT_SPECIFIED),
 }
-Value = pdu.PDU | pdu.Fragment | pdu.PDUError | None
-"""What comes with an event: the PDU, the fragment of data, or what is wrong with the bytes."""
+Value = pdu.PDU | pdu.Fragment | pdu.PDUError | str | None
+"""What comes with an event: the PDU, the fragment of data, what is wrong with the bytes, or why this side does it."""
 
 
 class UpperLayer:
@@ -85,8 +85,9 @@ class UpperLayer:
         """The user awaits a response or the rest of a message: `Timeouts.response` rules instead of `Timeouts.idle`."""
         self.message = 0
         """The user's number for the message that it is receiving, which `Timeouts.message` oversees; 0 between messages."""
+        self.trace = trace
         self.traced = Traced(is_requestor)
-        """What a trace calls this association."""
+        """What the trace calls this association."""
         self._witness = None if trace is None else Witness(trace, self.traced)
         self._reader = pdu.Reader(max_pdu=limits.max_pdu, max_associate=limits.max_associate_pdu)
         self._outgoing: list[bytes] = []
@@ -145,8 +146,8 @@ class UpperLayer:
         wait = first[0]
         if wait != "artim" or self.state is State.STA2:
             events.append(TimedOut(wait, self._waits.seconds(wait)))
-        self._note(f"the wait '{wait}' passed after {self._waits.seconds(wait):g} s")
-        self._step(Evt.ARTIM_EXPIRED if wait == "artim" else Evt.A_ABORT_REQUEST)
+        why = f"the wait '{wait}' passed after {self._waits.seconds(wait):g} s"
+        self._step(Evt.ARTIM_EXPIRED if wait == "artim" else Evt.A_ABORT_REQUEST, why)
         return events
 
     # Commands
@@ -182,11 +183,9 @@ class UpperLayer:
             raise UsageError(f"presentation context {context_id} was not accepted (PS3.8 9.3.5.1)")
         self._step(Evt.P_DATA_REQUEST)
         head = pdu.frames(context_id, True, command, self.max_pdu)
-        if length is not None and readv is not None:
-            return self._send_data(context_id, head, length, readv)
-        if self._witness is not None:
-            self._witness.data_sent(head, self.state)
-        return iter([head])
+        if length is None or readv is None:
+            return self._leaving([head])
+        return self._leaving(pdu.stream(context_id, self.max_pdu, length, readv, head=head))
 
     def release(self) -> None:
         """Asks for the release (Evt11); the peer's data may still come before its answer."""
@@ -199,8 +198,7 @@ class UpperLayer:
     def abort(self, why: str = "") -> None:
         """Ends the association at once (Evt15); nothing happens where there is none to end. `why` is for the trace."""
         if (Evt.A_ABORT_REQUEST, self.state) in GRID:
-            self._note(why)
-            self._step(Evt.A_ABORT_REQUEST)
+            self._step(Evt.A_ABORT_REQUEST, why)
 
     # Outputs
 
@@ -308,25 +306,18 @@ class UpperLayer:
 
     def _tell(self, witness: Witness, event: Evt, value: Value, sent: pdu.PDU | None, before: State) -> None:
         """The trace of one step: what came in or happened, then what went out for it."""
-        if event in _FROM_PEER and value is not None:
+        if event in _FROM_PEER and value is not None and not isinstance(value, str):
             witness.received(value, before, self.state)
         elif event is not Evt.P_DATA_REQUEST:  # the data tell of themselves, as they leave
-            witness.happened(event.words, before, self.state)
+            witness.happened(f"{event.words}: {value}" if isinstance(value, str) and value else event.words, before, self.state)
         if sent is not None:
             witness.sent(sent, before, self.state)
 
-    def _note(self, words: str) -> None:
-        """A remark for the trace on what comes next."""
-        if self._witness is not None and words:
-            self._witness.happened(words, self.state, self.state)
-
-    def _send_data(
-        self, context_id: int, head: bytes, length: int, readv: Callable[[list[memoryview]], int]
-    ) -> Iterator[bytes | memoryview]:
-        """The command's PDUs and the data set's, in buffers of whole PDUs; stops when the association ends in between."""
-        for buffer in pdu.stream(context_id, self.max_pdu, length, readv, head=head):
+    def _leaving(self, buffers: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        """The buffers of a message, whole PDUs, as long as data may be sent; the association may end in between."""
+        for buffer in buffers:
             if not self.established:
-                raise UsageError(f"the association ended while a data set was being sent (Sta{self.state})")
+                raise UsageError(f"the association ended while a message was being sent (Sta{self.state})")
             if self._witness is not None:
                 self._witness.data_sent(buffer, self.state)
             yield buffer

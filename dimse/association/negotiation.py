@@ -16,7 +16,7 @@ from typing import Literal
 import pdu
 from dimse.association.config import Limits
 from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID
-from dimse.errors import UsageError
+from dimse.errors import UsageError, explained
 
 MAX_CONTEXTS = 128
 """Presentation context ids are the odd numbers of a byte (PS3.8 9.3.2.2)."""
@@ -60,6 +60,11 @@ class RefusedContext:
     def words(self) -> str:
         """The result in words."""
         return pdu.context_words(self.result)
+
+    @property
+    def explained(self) -> str:
+        """The result in a sentence: what it means, the clause, and what can be done."""
+        return explained(self.result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ def refusal(rq: pdu.AssociateRQ) -> pdu.AssociateRJ | None:
 
 
 def check_counts(rq: pdu.AssociateRQ, limits: Limits) -> None:
-    """Raises `pdu.PDUError` for a request with more contexts, transfer syntaxes or user items than this side looks at."""
+    """Raises `pdu.PDUError` for more contexts, transfer syntaxes or user items than this side looks at, or a second user identity."""
     proposals = _proposals(rq)
     counts = (
         ("presentation contexts", len(proposals), limits.contexts),
@@ -148,6 +153,8 @@ def check_counts(rq: pdu.AssociateRQ, limits: Limits) -> None:
     for what, count, limit in counts:
         if count > limit:
             raise _unfit(f"{count} {what} are more than the limit of {limit}", "PS3.8 9.3.2")
+    if (users := sum(isinstance(item, pdu.UserIdentityRQ) for item in rq.user_items)) > 1:
+        raise _unfit(f"{users} user identities, of which there may be one", "PS3.7 D.3.3.7")
 
 
 def answer(
@@ -211,15 +218,11 @@ def _is_ae_title(text: str) -> bool:
 
 
 def _is_sound(rq: pdu.AssociateRQ) -> bool:
-    """Whether the request has what an answer needs: contexts with distinct odd ids, user information, room for data.
-
-    And at most one user identity (PS3.7 D.3.3.7).
-    """
+    """Whether the request has what an answer needs: contexts with distinct odd ids, user information, room for data."""
     ids = [p.id for p in _proposals(rq)]
     largest = rq.user_item(pdu.MaximumLength)
     fits = largest is None or largest.value == 0 or largest.value >= SMALLEST_MAX_PDU
-    is_one_user = sum(isinstance(item, pdu.UserIdentityRQ) for item in rq.user_items) <= 1
-    return bool(ids and rq.user_items) and fits and is_one_user and len(set(ids)) == len(ids) and all(id % 2 for id in ids)
+    return bool(ids and rq.user_items) and fits and len(set(ids)) == len(ids) and all(id % 2 for id in ids)
 
 
 def _proposals(rq: pdu.AssociateRQ) -> list[pdu.PresentationContextRQ]:
@@ -311,5 +314,5 @@ def _agreed_operations(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> int:
     return 1 if asked is None or granted is None else _smaller_window(asked.invoked, granted.invoked)
 
 
-def _unfit(what: str, clause: Literal["PS3.8 9.3.2", "PS3.8 9.3.3.2", "PS3.8 D.1"]) -> pdu.PDUError:
+def _unfit(what: str, clause: Literal["PS3.7 D.3.3.7", "PS3.8 9.3.2", "PS3.8 9.3.3.2", "PS3.8 D.1"]) -> pdu.PDUError:
     return pdu.PDUError(what, offset=0, reason=pdu.AbortReason.INVALID_PARAMETER_VALUE, clause=clause)

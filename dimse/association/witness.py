@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pdu
 from dimse.association.events import Trace, Traced, TraceRecord
@@ -11,7 +11,7 @@ from dimse.association.table import State
 HEADER_LENGTH = 6
 """PDU type, a reserved byte and the length of what follows (PS3.8 9.3.1)."""
 P_DATA_TF = int(pdu.PDUType.P_DATA_TF)
-PDU_NAMES = {
+PDU_NAMES: Mapping[int, str] = {
     pdu.PDUType.ASSOCIATE_RQ: "A-ASSOCIATE-RQ",
     pdu.PDUType.ASSOCIATE_AC: "A-ASSOCIATE-AC",
     pdu.PDUType.ASSOCIATE_RJ: "A-ASSOCIATE-RJ",
@@ -106,8 +106,7 @@ class Witness:
 
 def pdu_name(encoded: bytes) -> str:
     """What the first byte says that a PDU is."""
-    kind = encoded[0]
-    return PDU_NAMES[pdu.PDUType(kind)] if kind in iter(pdu.PDUType) else f"PDU of unknown type {kind:02X}H"
+    return PDU_NAMES.get(encoded[0], f"PDU of unknown type {encoded[0]:02X}H")
 
 
 class Cutter:

@@ -7,10 +7,12 @@ command's time is the time of its imports.
     output.py      lines and JSON objects: what a terminal or a program is told
     failures.py    exit codes, and errors as one clear line
     peer.py        an association as the client commands ask for it
+    explain.py     what a negotiation came to, context by context
     keys.py        identifiers made of -k and query files
     tables.py      matches as rows and as JSON
     progress.py    a bar on long work
-    trace.py       PDUs and negotiation as readable lines
+    tracer.py      --trace and -d: what they are told of
+    timeline.py    records of a trace as readable lines
     serving.py     servers that end by a signal
     config.py      the configuration file of `dimse serve`
 """
@@ -25,6 +27,7 @@ from contextlib import contextmanager
 
 from dimse.cli.failures import FAILED, INTERRUPTED, OUTPUT_CLOSED, USAGE, Failure, OutputClosed, failure_of
 from dimse.cli.output import Output
+from dimse.cli.tracer import tracing
 
 COMMANDS = {
     "demo": "show in a second or two what this can do: two nodes, files sent, found, moved and compared",
@@ -34,6 +37,8 @@ COMMANDS = {
     "move": "have an archive send something to a third party (C-MOVE), like movescu",
     "receive": "keep what is sent in a folder, like storescp",
     "serve": "run an archive: stores, answers queries, sends on",
+    "judge": "try what a provider does when things go wrong, and what the standard thinks of it",
+    "trace": "print a trace file (--trace) as a timeline",
 }
 
 
@@ -83,7 +88,7 @@ def _run_command(name: str, words: list[str], out: Output) -> int:
     except SystemExit as asked:  # --help has been printed
         return int(asked.code or 0)
     out.set_up(json=getattr(args, "json", False), verbose=args.verbose, debug=args.debug)
-    with _without_pydicoms_remarks():
+    with _without_pydicoms_remarks(), tracing(args, out) as args.tracer:
         code: int = command.run(args, out)
     return code
 

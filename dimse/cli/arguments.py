@@ -74,7 +74,16 @@ class Parser(argparse.ArgumentParser):
             help="key by keyword or as gggg,eeee; overrides the query file. QueryRetrieveLevel is STUDY if nothing names it",
         )
 
+    def add_trace(self) -> None:
+        """What every command has that opens or accepts associations."""
+        group = self.add_argument_group("trace")
+        group.add_argument("--trace", metavar="FILE", help="write each PDU and event to a file of JSON lines; 'dimse trace FILE' prints it")
+        group.add_argument(
+            "--trace-data", action="store_true", help="with the bytes of each PDU, hence values of patients' data, in the trace"
+        )
+
     def _add_common(self, group: argparse._ArgumentGroup, response: float) -> None:
+        self.add_trace()
         group.add_argument(
             "-ta", "--acse-timeout", metavar="SECONDS", type=seconds, default=30.0, help="wait in association and release (30)"
         )

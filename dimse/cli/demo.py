@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dimse
 from dimse.archive import Archive
+from dimse.association.events import Trace
 from dimse.cli.arguments import Parser
 from dimse.cli.failures import DONE, FAILED, Failure
 from dimse.cli.output import Output, clean, in_bytes, in_seconds, place, plural
@@ -41,6 +42,7 @@ def parser() -> Parser:
         "come with pydicom, queries it, has it move a study to the other, and compares what arrived byte for byte.",
     )
     command.add_json()
+    command.add_trace()
     return command
 
 
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     start = time.perf_counter()
     out.line("Two DICOM nodes on this machine, in a temporary folder that goes away again.\n")
     try:
-        with _nodes() as (first, second):
+        with _nodes(args.tracer) as (first, second):
             good = _Demo(first, second, out).run()
     except DimseError as error:
         raise Failure(FAILED, f"the demonstration failed: {error}") from error
@@ -65,30 +67,32 @@ class Node:
 
     archive: Archive
     address: Address
+    trace: Trace | None = None
 
     def connect(self, *contexts: dimse.Context | str) -> dimse.Association:
         """An association with it."""
-        return dimse.connect(self.address.host, self.address.port, called=self.address.aet, calling="DEMO", contexts=contexts)
+        host, port = self.address.host, self.address.port
+        return dimse.connect(host, port, called=self.address.aet, calling="DEMO", contexts=contexts, trace=self.trace)
 
     def __str__(self) -> str:
         return self.address.aet
 
 
 @contextmanager
-def _nodes() -> Iterator[tuple[Node, Node]]:
+def _nodes(trace: Trace | None) -> Iterator[tuple[Node, Node]]:
     """Two nodes, of which the first knows the second as a peer."""
     with tempfile.TemporaryDirectory(prefix="dimse-demo-") as folder, ExitStack() as stack:
-        second = _start(stack, Path(folder), SECOND, {})
-        yield _start(stack, Path(folder), FIRST, {SECOND: second.address}), second
+        second = _start(stack, Path(folder), SECOND, {}, trace)
+        yield _start(stack, Path(folder), FIRST, {SECOND: second.address}, trace), second
 
 
-def _start(stack: ExitStack, folder: Path, aet: str, peers: dict[str, Address]) -> Node:
+def _start(stack: ExitStack, folder: Path, aet: str, peers: dict[str, Address], trace: Trace | None) -> Node:
     archive = stack.enter_context(Archive(folder / aet))
-    server = dimse.Server(aet, archive.services(peers, aet=aet))
+    server = dimse.Server(aet, archive.services(peers, aet=aet), trace=trace)
     host, port = server.listen(HOST, 0)
     server.start()
     stack.callback(server.stop, 1.0)
-    return Node(archive, Address(aet, host, port))
+    return Node(archive, Address(aet, host, port), trace)
 
 
 class _Demo:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 
+from dimse.blocking import Association
 from dimse.cli.arguments import Parser, count
-from dimse.cli.failures import DONE, FAILED
+from dimse.cli.failures import DONE, FAILED, NO_ASSOCIATION, Failure
 from dimse.cli.output import Output, clean, in_seconds
 from dimse.cli.peer import Target, associated
 from dimse.data.status import Status
@@ -18,19 +19,44 @@ def parser() -> Parser:
     command = Parser("echo", "Asks a peer whether it is there (C-ECHO).")
     command.add_peer()
     command.add_json()
+    command.add_argument(
+        "--explain", action="store_true", help="propose the common services too; print what was answered, why not, and what to do"
+    )
     command.add_argument("--repeat", metavar="N", type=count, default=1, help="ask so many times on one association (1)")
     return command
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Asks, and prints what the peer answered and how long it took."""
-    target, good = Target.of(args, out), True
+    target = Target.of(args, out)
+    if args.explain:
+        return _explain(target, args.repeat, out)
     with associated(target, [Verification], out) as association:
-        for _ in range(args.repeat):
-            start = time.perf_counter()
-            status = association.echo()
-            _tell(target, status, time.perf_counter() - start, out)
-            good = good and status.ok
+        return _echo(association, target, args.repeat, out)
+
+
+def _explain(target: Target, count: int, out: Output) -> int:
+    """The same on an association that is explained, also if it does not come to be."""
+    from dimse.cli.explain import Negotiation, probes
+
+    negotiation = Negotiation()
+    try:
+        with associated(negotiation.watched(target), probes(), out) as association:
+            negotiation.tell(target, association, out)
+            return _echo(association, target, count, out)
+    except Failure as failure:
+        if failure.code == NO_ASSOCIATION:
+            negotiation.tell(target, None, out)
+        raise
+
+
+def _echo(association: Association, target: Target, count: int, out: Output) -> int:
+    good = True
+    for _ in range(count):
+        start = time.perf_counter()
+        status = association.echo()
+        _tell(target, status, time.perf_counter() - start, out)
+        good = good and status.ok
     return DONE if good else FAILED
 
 

@@ -30,6 +30,9 @@ OUTPUT_CLOSED = 141
 OPTION_OF = {"connect": "-to", "associate": "-ta", "release": "-ta", "artim": "-ta", "response": "-td", "idle": "-td"}
 """The option that lengthens a wait of `Timeouts`."""
 
+OPTION_FOR = {(1, 3): "-aet", (1, 7): "-aec"}
+"""The option that says otherwise what a rejection (source, reason) is about."""
+
 
 class Failure(Exception):
     """The command ends with `code`; the text is for the person who gave it."""
@@ -66,77 +69,40 @@ def os_words(error: OSError) -> str:
     return f"{error.filename}: {words}" if error.filename is not None else words
 
 
-def no_association(peer: str, error: Exception, called: str) -> Failure:
+def no_association(peer: str, error: Exception) -> Failure:
     """Why no association came to be with `peer` (who and where)."""
-    return Failure(NO_ASSOCIATION, _no_association(peer, error, called))
+    advice = [_advice(error)]
+    if isinstance(error, ConnectionLost) or (isinstance(error, Aborted) and not error.by_peer):
+        advice = ["is it a DICOM port?", "--trace FILE keeps the PDUs"]
+    return Failure(NO_ASSOCIATION, f"no association with {peer}: {_told(error, *advice)}")
 
 
 def broken(peer: str, error: Exception) -> Failure:
     """How an association with `peer` ended before its work was done."""
-    return Failure(BROKEN, _broken(peer, error))
+    seen = ["--trace FILE keeps the PDUs"] if isinstance(error, Aborted) else []
+    return Failure(BROKEN, f"the association with {peer} ended early: {_told(error, _advice(error), *seen)}")
 
 
-def _no_association(peer: str, error: Exception, called: str) -> str:
+def _told(error: Exception, *advice: str) -> str:
+    """What happened and the clause, in the error's own words, and what to do."""
+    if not isinstance(error, AssociationError):
+        return str(error)
+    what = f"{error.what} ({error.clause})" if error.clause else error.what
+    return "; ".join([what, *filter(None, advice)])
+
+
+def _advice(error: Exception) -> str:
+    """The error's advice, and the option that follows it."""
     match error:
-        case Unreachable(cause=TimeoutError()):
-            return f"no connection to {peer}: no answer in time; check host and port and any firewall, or give it longer with -to"
-        case Unreachable(cause=cause):
-            why = os_words(cause) if isinstance(cause, OSError) else str(cause)
-            return f"no connection to {peer}: {why}; check host and port, and that the peer is running"
         case Rejected():
-            return f"no association with {peer}: {_rejection(error, called)}"
+            option = OPTION_FOR.get((error.source, error.reason))
+            return f"{error.advice} ({option})" if option else error.advice
         case TimedOut():
-            option = OPTION_OF.get(error.wait, "-ta")
-            return f"{peer} gave no answer to the association request for {error.seconds:g} s; a slow peer needs a longer {option}"
-        case Aborted(by_peer=True):
-            return f"{peer} aborted instead of answering the association request: {_abort_words(error)}; its log may tell why"
-        case Aborted():
-            return f"{peer} gave no proper answer to the association request: {error.cause}; is it a DICOM port? -d shows the PDUs"
-        case ConnectionLost():
-            return f"{peer} closed the connection instead of answering the association request; is it a DICOM port?"
+            option = OPTION_OF.get(error.wait)
+            return "; ".join(filter(None, (error.hint, f"a slow peer needs a longer {option}" if option else "")))
+        case Unreachable(cause=TimeoutError()):
+            return f"{error.advice}, or give it longer with -to"
+        case AssociationError():
+            return error.advice
         case _:
-            return f"no association with {peer}: {error}"
-
-
-def _rejection(error: Rejected, called: str) -> str:
-    from pdu import rejection_words
-
-    words = rejection_words(error.result, error.source, error.reason)
-    numbers = f"(result {error.result}, source {error.source}, reason {error.reason})"
-    return f"{words} {numbers}; {_advice(error, called)}"
-
-
-def _advice(error: Rejected, called: str) -> str:
-    match error.result, error.source, error.reason:
-        case _, 1, 7:
-            return f"it does not answer to {called!r}: give its AE title with -aec"
-        case _, 1, 3:
-            return "it does not know this side's AE title: give one that it knows with -aet, or have it configured there"
-        case 2, _, _:
-            return "it may accept later: try again"
-        case _:
-            return "its log or conformance statement tells more"
-
-
-def _broken(peer: str, error: Exception) -> str:
-    match error:
-        case Aborted(by_peer=True):
-            return f"{peer} aborted the association: {_abort_words(error)}; its log may tell why, -d shows the PDUs"
-        case Aborted():
-            return f"the association with {peer} was aborted by this side: {error.cause or _abort_words(error)}; -d shows the PDUs"
-        case ConnectionLost():
-            return f"the connection to {peer} was lost; what was answered before holds, ask again for the rest"
-        case TimedOut(wait="send"):
-            return f"{peer} took no data for {error.seconds:g} s; the association was aborted"
-        case TimedOut(wait="pdu"):
-            return f"{peer} stopped in the middle of a PDU for {error.seconds:g} s; the association was aborted"
-        case TimedOut():
-            return f"{peer} was silent for {error.seconds:g} s; a slow peer needs a longer {OPTION_OF.get(error.wait, '-td')}"
-        case _:
-            return f"{peer}: {error}"
-
-
-def _abort_words(error: Aborted) -> str:
-    from pdu import abort_words
-
-    return f"{abort_words(error.source, error.reason)} (source {error.source}, reason {error.reason})"
+            return ""

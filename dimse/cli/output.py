@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from dimse.cli.failures import FAILED, Failure, OutputClosed
+from dimse.errors import printable
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -104,11 +105,8 @@ class _closing:  # noqa: N801 - used like a function
 
 
 def clean(text: object) -> str:
-    """Text in which no character steers a terminal: those that cannot be printed are escaped, as in `\\x1b`."""
-    shown = str(text)
-    if shown.isprintable():
-        return shown
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in shown)
+    """Text in which no character steers a terminal, nor ends a line (see `dimse.errors.printable`)."""
+    return printable(text)
 
 
 def place(host: str, port: int) -> str:

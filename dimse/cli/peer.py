@@ -29,17 +29,13 @@ class Target:
     timeouts: Timeouts
     limits: Limits
     trace: Trace | None
+    operations: int = 1
 
     @classmethod
     def of(cls, args: argparse.Namespace, out: Output) -> Target:
         """The target that the arguments of a client command name."""
-        trace = None
-        if args.debug:
-            from dimse.cli.trace import Tracer
-
-            trace = Tracer(out)
         timeouts, limits = arguments.client_timeouts(args), arguments.limits(args)
-        return cls(args.host, args.port, args.call, args.aetitle, timeouts, limits, trace)
+        return cls(args.host, args.port, args.call, args.aetitle, timeouts, limits, args.tracer)
 
     def __str__(self) -> str:
         return f"{self.called} at {place(self.host, self.port)}"
@@ -58,12 +54,13 @@ class Target:
                 called=self.called,
                 calling=self.calling,
                 contexts=contexts,
+                operations=self.operations,
                 timeouts=self.timeouts,
                 limits=self.limits,
                 trace=self.trace,
             )
         except (AssociationError, ProtocolError) as error:
-            raise no_association(str(self), error, self.called) from error
+            raise no_association(str(self), error) from error
         if out.verbose:
             _tell(self, association, out)
         return association
@@ -106,7 +103,7 @@ def context_words(abstract_syntax: str, transfer_syntaxes: Sequence[str]) -> str
 def _refusal(target: Target, error: OperationFailed | ContextRefused) -> str:
     if isinstance(error, OperationFailed):
         return f"{target}: {error.status.service} failed: {error.status}"
-    return f"{target}: {error.what}"
+    return f"{target}: {error}"
 
 
 def _tell(target: Target, association: Association, out: Output) -> None:

@@ -7,7 +7,6 @@ import logging
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,9 +18,11 @@ from dimse.cli import arguments
 from dimse.cli.failures import DONE, USAGE, Failure, OutputClosed
 from dimse.cli.output import Output, clean, in_bytes, place
 from dimse.data.status import Status
+from dimse.errors import without_values
 from dimse.services.handlers import Answer, Request, Services, Sink
 from dimse.services.scp import Report
 
+LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 GRACE = 600.0
 """Seconds that what runs has to come to its end after the first signal; a second signal ends it at once."""
 T = TypeVar("T")
@@ -29,11 +30,6 @@ T = TypeVar("T")
 
 def serve(args: argparse.Namespace, services: Services, host: str, port: int, folder: str, out: Output, *, aet: str) -> int:
     """Listens, says so, and serves until SIGINT or SIGTERM. `folder` is where the data go. Raises `Failure` if it cannot listen."""
-    trace = None
-    if args.debug:
-        from dimse.cli.trace import Tracer
-
-        trace = Tracer(out)
     server = Server(
         aet,
         narrated(services, out) if out.verbose else services,
@@ -41,7 +37,7 @@ def serve(args: argparse.Namespace, services: Services, host: str, port: int, fo
         timeouts=arguments.server_timeouts(args),
         limits=arguments.limits(args),
         report=lambda report: _tell(report, out),
-        trace=trace,
+        trace=args.tracer,
     )
     try:
         host, port = server.listen(host, port)
@@ -105,7 +101,7 @@ def _stop(server: Server, signals: Signals) -> None:
 
 
 class _LogLines(logging.Handler):
-    """The library's log as lines: what failed and why, the traceback only with -d."""
+    """The library's log as lines: what failed and where. The text of an exception may be about a patient, so it stays out."""
 
     def __init__(self, out: Output) -> None:
         super().__init__(logging.WARNING)
@@ -113,10 +109,7 @@ class _LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        why = f": {type(error).__name__}: {error}" if error is not None else ""
-        self._out.error(f"{record.getMessage()}{why}")
-        if error is not None and self._out.debug:
-            self._out.note("".join(traceback.format_exception(error)).rstrip())
+        self._out.error(record.getMessage() if error is None else f"{record.getMessage()}: {without_values(error)}")
 
 
 @contextmanager
@@ -218,4 +211,5 @@ def _level(request: Request) -> str:
         found = pick(request.identifier.encoded, request.identifier.transfer_syntax, {0x0008_0052})
     except DataError:
         return "?"
-    return clean(found.get(0x0008_0052, b"?").decode("latin-1").strip(" \0"))
+    level = found.get(0x0008_0052, b"").decode("latin-1").strip(" \0")
+    return level if level in LEVELS else "?"  # anything else may be anything

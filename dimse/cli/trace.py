@@ -1,90 +1,80 @@
-"""The trace of an association as lines for a person (-d): each PDU, and no value of any data element."""
+"""`dimse trace`: a trace file as a timeline."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import argparse
+import json
+from pathlib import Path
 
-import pdu
-from dimse.association.events import TraceRecord
+from dimse.cli.arguments import Parser, count
+from dimse.cli.failures import DONE, FAILED, USAGE, Failure, os_words
 from dimse.cli.output import Output, clean, plural
-from dimse.data.commands import CommandSet
-from dimse.data.uids import UID
-from dimse.errors import DataError
+from dimse.cli.timeline import WRONG, Entry, Timeline
 
-ARROWS = {"in": "<-", "out": "->", "event": "--"}
-
-
-class Tracer:
-    """Prints what passes the state machine, each line with the seconds since the first."""
-
-    def __init__(self, out: Output) -> None:
-        self._out = out
-        self._start = time.monotonic()
-
-    def __call__(self, record: TraceRecord) -> None:
-        states = f"Sta{record.before}" if record.before == record.after else f"Sta{record.before} to Sta{record.after}"
-        elapsed = time.monotonic() - self._start
-        first, *more = words_of(record.what)
-        self._out.note(f"{elapsed:9.4f} {ARROWS[record.direction]} {first}  [{states}]")
-        for line in more:
-            self._out.note(f"{'':13}{line}")
+EPILOG = """\
+A line for each record: the seconds since the first, the association's number, this side and the peer with an arrow from
+whom to whom, the state before and after (PS3.8 Table 9-10), and what it was. What the peer did against the standard
+stands below, marked "!!", with the clause. Every command that opens or accepts associations writes such files: --trace FILE.
+"""
 
 
-def words_of(what: pdu.PDU | pdu.Fragment | str) -> list[str]:
-    """A PDU, fragment or event in words: one line, and one more for each presentation context."""
-    match what:
-        case str():
-            return [clean(what)]
-        case pdu.Fragment():
-            return [_fragment_words(what)]
-        case pdu.AssociateRQ():
-            return [f"A-ASSOCIATE-RQ {clean(what.calling)} calls {clean(what.called)}{_user_words(what)}", *_proposed(what)]
-        case pdu.AssociateAC():
-            return [f"A-ASSOCIATE-AC {clean(what.called)} answers {clean(what.calling)}{_user_words(what)}", *_answered(what)]
-        case pdu.AssociateRJ():
-            return [f"A-ASSOCIATE-RJ {pdu.rejection_words(what.result, what.source, what.reason)}"]
-        case pdu.ReleaseRQ():
-            return ["A-RELEASE-RQ"]
-        case pdu.ReleaseRP():
-            return ["A-RELEASE-RP"]
-        case pdu.Abort():
-            return [f"A-ABORT {pdu.abort_words(what.source, what.reason)} (source {what.source}, reason {what.reason})"]
-        case _:
-            return [f"P-DATA-TF with {plural(len(what.pdvs), 'PDV')}"]
+def parser() -> Parser:
+    """The arguments of the command."""
+    command = Parser("trace", "Prints a trace file as a timeline.", EPILOG)
+    command.add_argument("file", metavar="FILE", type=Path, help="what --trace or dimse.TraceFile wrote")
+    command.add_argument(
+        "--only", metavar="N", type=count, action="append", help="only the association of that number; may be repeated (all, interleaved)"
+    )
+    return command
 
 
-def _fragment_words(fragment: pdu.Fragment) -> str:
-    kind = _command_name(fragment) if fragment.is_command else "data set"
-    last = ", last" if fragment.is_last else ""
-    return f"P-DATA-TF context {fragment.context_id}: {kind}, {len(fragment.data)} bytes{last}"
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Prints the timeline; fails if there are lines that are no records, and names them."""
+    entries, broken = _read(args.file)
+    timeline = Timeline(out.line)
+    chosen = [(number, entry) for number, entry in entries if not args.only or entry.get("association") in args.only]
+    for number, entry in chosen:
+        try:
+            timeline.learn(entry)
+        except WRONG:
+            broken[number] = "no record of a trace"
+    shown = [entry for number, entry in chosen if number not in broken and _show(timeline, number, entry, broken)]
+    associations = len({entry["association"] for entry in shown})
+    violations = sum(len(entry.get("violations", ())) for entry in shown)
+    out.line(f"{plural(associations, 'association')}, {plural(len(shown), 'record')}, {plural(violations, 'violation')} of the standard")
+    for number, why in sorted(broken.items()):
+        out.error(f"{clean(args.file)}, line {number}: {why}")
+    return FAILED if broken else DONE
 
 
-def _command_name(fragment: pdu.Fragment) -> str:
-    """Which command it is, if all of it is in this fragment."""
+def _show(timeline: Timeline, number: int, entry: Entry, broken: dict[int, str]) -> bool:
     try:
-        return clean(CommandSet.decode(bytes(fragment.data)).name)
-    except DataError:
-        return "command"
+        timeline.show(entry)
+    except WRONG:
+        broken[number] = "no record of a trace"
+        return False
+    return True
 
 
-def _user_words(what: pdu.AssociateRQ | pdu.AssociateAC) -> str:
-    longest = what.user_item(pdu.MaximumLength)
-    version = what.user_item(pdu.ImplementationVersionName)
-    limit = f", PDUs of at most {longest.value or 'any'} bytes" if longest else ""
-    return f"{limit}{f', {clean(version.name)}' if version else ''}"
-
-
-def _proposed(request: pdu.AssociateRQ) -> Iterator[str]:
-    for item in request.items:
-        if isinstance(item, pdu.PresentationContextRQ):
-            syntaxes = " or ".join(clean(UID(t).name) for t in item.transfer_syntaxes)
-            yield f"context {item.id}: {clean(UID(item.abstract_syntax).name)} in {syntaxes}"
-
-
-def _answered(answer: pdu.AssociateAC) -> Iterator[str]:
-    for item in answer.items:
-        if isinstance(item, pdu.PresentationContextAC):
-            accepted = item.result == pdu.ContextResult.ACCEPTANCE
-            how = f"accepted in {clean(UID(item.transfer_syntax or '').name)}" if accepted else f"refused, {pdu.context_words(item.result)}"
-            yield f"context {item.id}: {how}"
+def _read(path: Path) -> tuple[list[tuple[int, Entry]], dict[int, str]]:
+    """The JSON objects with the numbers of their lines, and what is wrong with the other lines."""
+    entries: list[tuple[int, Entry]] = []
+    broken: dict[int, str] = {}
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    entry = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    broken[number] = f"no JSON: {error}"
+                    continue
+                if isinstance(entry, dict):
+                    entries.append((number, entry))
+                else:
+                    broken[number] = "no JSON object"
+    except (OSError, ValueError) as error:
+        why = os_words(error) if isinstance(error, OSError) else f"{path}: {error}"
+        raise Failure(USAGE, f"cannot read the trace {why}") from error
+    return entries, broken

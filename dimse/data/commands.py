@@ -174,8 +174,11 @@ class CommandSet:
 
     @property
     def has_data_set(self) -> bool:
-        """Whether a data set follows; not known, hence not so, where Command Data Set Type is missing."""
-        return self.command_data_set_type not in (NO_DATA_SET, None)
+        """Whether a data set follows; not known, hence not so, where Command Data Set Type is missing.
+
+        None follows a C-CANCEL-RQ, whatever it says (PS3.7 9.3.2.3).
+        """
+        return self.command_data_set_type not in (NO_DATA_SET, None) and self.command_field != CommandField.C_CANCEL_RQ
 
     @property
     def outcome(self) -> Status:

@@ -274,7 +274,7 @@ def test_association_ends_between_two_buffers(end: Callable[[UpperLayer], object
     buffers = layer.send_message(1, b"command", 1_000_000, scenes.source_of(bytes(1_000_000)))
     assert next(buffers)
     end(layer)
-    with pytest.raises(UsageError, match="the association ended while a data set was being sent"):
+    with pytest.raises(UsageError, match="the association ended while a message was being sent"):
         next(buffers)
 
 

@@ -17,7 +17,6 @@ import pdu
 from dimse.association.config import Limits, Timeouts
 from dimse.association.events import Event, TimedOut
 from dimse.association.layer import UpperLayer
-from dimse.association.table import State
 from dimse.errors import UsageError
 from tests.association import scenes
 from tests.vectors import MALFORMED, ODD, VECTORS
@@ -85,8 +84,8 @@ def _flat(parts: list[Part]) -> list[object]:
 class TwoEnds(RuleBasedStateMachine):
     """A requestor, an acceptor, the wire between them, and a clock."""
 
-    @initialize(traced=st.booleans())
-    def start(self, traced: bool) -> None:
+    @initialize(traced=st.booleans(), associated=st.booleans(), calm=st.booleans())
+    def start(self, traced: bool, associated: bool, calm: bool) -> None:
         self.now = 0.0
         self.records = 0
         trace = self._count if traced else None
@@ -94,8 +93,12 @@ class TwoEnds(RuleBasedStateMachine):
         self.acceptor = End(UpperLayer.acceptor(timeouts=TIMEOUTS, limits=LIMITS, trace=trace))
         self.disturbed = False
         """Something was lost or added on the wire, or a wait passed: what came need not be all that was sent."""
+        self.calm = calm
+        """Nobody aborts or rejects, nothing is lost or added, and no wait passes."""
         self.acceptor.layer.connected()
         self.requestor.layer.connected()
+        if associated:
+            self._associate()
 
     # Calls: right ones, and wrong ones which are refused
 
@@ -106,18 +109,11 @@ class TwoEnds(RuleBasedStateMachine):
             "accept": lambda: layer.accept(scenes.ACCEPTANCE),
             "reject": lambda: layer.reject(scenes.REJECTION),
         }
-        self.disturbed |= call in ("abort", "reject")
+        if call in ("abort", "reject"):
+            if self.calm:
+                return
+            self.disturbed = True
         self._try(name, calls.get(call) or getattr(layer, call))
-
-    @rule()
-    def associate(self) -> None:
-        """The short way to where data may go, which random calls seldom find."""
-        self._flush("requestor")
-        self._bring("acceptor", len(self.acceptor.incoming))
-        if self.acceptor.layer.state is State.STA3:
-            self.call("acceptor", "accept")
-            self._flush("acceptor")
-            self._bring("requestor", len(self.requestor.incoming))
 
     @rule(name=ENDS, command=st.binary(min_size=1, max_size=40), data=st.none() | st.binary(max_size=9000), some=st.integers(1, 5000))
     def send_message(self, name: Name, command: bytes, data: bytes | None, some: int) -> None:
@@ -159,6 +155,7 @@ class TwoEnds(RuleBasedStateMachine):
         for _ in range(size):
             self._bring(name, 1)
 
+    @precondition(lambda self: not self.calm)
     @rule(kept=st.integers(0, 200))
     def lose_connection(self, kept: int) -> None:
         """The connection breaks: what was on its way is lost but for some first bytes."""
@@ -167,6 +164,7 @@ class TwoEnds(RuleBasedStateMachine):
             del end.incoming[kept:]
             end.closed_by_peer = True
 
+    @precondition(lambda self: not self.calm)
     @rule(name=ENDS, garbage=st.sampled_from(GARBAGE) | st.binary(min_size=1, max_size=30), at_front=st.booleans())
     def inject(self, name: Name, garbage: bytes, at_front: bool) -> None:
         """Somebody else's bytes get into the stream."""
@@ -178,14 +176,15 @@ class TwoEnds(RuleBasedStateMachine):
 
     # Time
 
+    @precondition(lambda self: not self.calm)
     @rule(seconds=st.floats(0.0, 90.0))
     def wait(self, seconds: float) -> None:
         self.now += seconds
         for end in (self.requestor, self.acceptor):
             self._timeout(end)
 
+    @precondition(lambda self: not self.calm)
     @rule(name=ENDS)
-    @precondition(lambda self: self._end("requestor").layer.state is not State.STA1)
     def wait_for_deadline(self, name: Name) -> None:
         end = self._end(name)
         due = end.layer.deadline(self.now)
@@ -218,11 +217,13 @@ class TwoEnds(RuleBasedStateMachine):
             self._pull(end, all_of_it=True)
         for name in ("requestor", "acceptor") * 4:
             self._bring(name, len(self._end(name).incoming) or 1)
-        if not self.disturbed and self.requestor.layer.established and self.acceptor.layer.established:
+        if not self.disturbed:
             self._check_complete()
         self._give_up()
 
     def _check_complete(self) -> None:
+        """Nobody aborted, and all that was sent came, also around a release and a collision of two."""
+        assert (self.requestor.aborts, self.acceptor.aborts) == (0, 0)
         assert self.requestor.got == self.acceptor.sent
         assert self.acceptor.got == self.requestor.sent
 
@@ -244,6 +245,14 @@ class TwoEnds(RuleBasedStateMachine):
             assert not end.reader.mid_pdu or self.disturbed
 
     # How it is done
+
+    def _associate(self) -> None:
+        """The short way to where data may go, which random calls seldom find."""
+        self._flush("requestor")
+        self._bring("acceptor", len(self.acceptor.incoming))
+        self.acceptor.layer.accept(scenes.ACCEPTANCE)
+        self._flush("acceptor")
+        self._bring("requestor", len(self.requestor.incoming))
 
     def _end(self, name: Name) -> End:
         return self.requestor if name == "requestor" else self.acceptor
@@ -319,5 +328,5 @@ class TwoEnds(RuleBasedStateMachine):
         self._flush("requestor" if end is self.requestor else "acceptor")
 
 
-TwoEnds.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+TwoEnds.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 test_two_ends = TwoEnds.TestCase

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +16,7 @@ import pytest
 
 import dimse
 from dimse.cli import main
+from dimse.cli.serving import Signals
 from dimse.data.part10 import FileMeta
 from dimse.data.uids import CTImageStorage, ExplicitVRLittleEndian
 from tests.cli.peers import ScriptedPeer
@@ -34,6 +39,7 @@ class Said:
 
 
 Run = Callable[..., Said]
+During = Callable[[Callable[[int], object]], None]
 
 
 @pytest.fixture
@@ -74,6 +80,29 @@ def scripted() -> Iterator[Callable[..., int]]:
             return stack.enter_context(ScriptedPeer(answers)).port
 
         yield start
+
+
+@pytest.fixture
+def during(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> During:
+    """Has a server that is run in this process do something when it listens, given its port, and then sends it a SIGTERM."""
+
+    def prepare(action: Callable[[int], object]) -> None:
+        wait = Signals.wait
+
+        def act(signals: Signals) -> None:
+            monkeypatch.setattr(Signals, "wait", wait)
+            said = capsys.readouterr()
+            sys.stdout.write(said.out)  # for whoever reads it next
+            sys.stderr.write(said.err)
+            found = re.search(r" at (?:[\d.]+|\[::1\]):(\d+), data in |\"port\": (\d+)", said.out)
+            assert found
+            action(int(found[1] or found[2]))
+            os.kill(os.getpid(), signal.SIGTERM)
+            wait(signals)
+
+        monkeypatch.setattr(Signals, "wait", act)
+
+    return prepare
 
 
 def write_instance(

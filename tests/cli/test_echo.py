@@ -83,14 +83,15 @@ def test_nobody_there(run: Run) -> None:
         unused.bind((HOST, 0))
         port = unused.getsockname()[1]
         said = run("echo", "-aec", "PACS", HOST, port)
-    wanted = f"dimse echo: no connection to PACS at {HOST}:{port}: Connection refused; check host and port, and that the peer is running\n"
+    wanted = f"dimse echo: no association with PACS at {HOST}:{port}: cannot open a connection to {HOST}:{port}: Connection refused "
+    wanted += "(PS3.8 9.1.2); check host and port, that the peer is running, and that no firewall is in between\n"
     assert (said.code, said.out, said.err) == (3, "", wanted)
 
 
 def test_no_such_host(run: Run) -> None:
     said = run("echo", "no.such.host.invalid", 104)
     assert said.code == 3
-    assert "no connection to ANY-SCP at no.such.host.invalid:104" in said.err
+    assert "no association with ANY-SCP at no.such.host.invalid:104: cannot open a connection" in said.err
     assert run("echo", "x" * 70, 104).code == 3
 
 
@@ -102,24 +103,24 @@ def test_no_answer_to_the_connection(run: Run, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socket, "create_connection", silent)
     said = run("echo", "-to", "0.5", "::1", 104)
     assert said.code == 3
-    assert "no connection to ANY-SCP at [::1]:104: no answer in time" in said.err
+    assert "no association with ANY-SCP at [::1]:104: cannot open a connection to ::1:104: no answer in time (PS3.8 9.1.2)" in said.err
     assert "-to" in said.err
 
 
 @pytest.mark.parametrize(
     ("codes", "words", "advice"),
     [
-        ((1, 1, 7), "called AE title not recognized", "it does not answer to 'PACS': give its AE title with -aec"),
-        ((1, 1, 3), "calling AE title not recognized", "give one that it knows with -aet"),
-        ((2, 3, 2), "local limit exceeded", "try again"),
-        ((1, 2, 9), "(result 1, source 2, reason 9)", "its log"),
+        ((1, 1, 7), "called AE title not recognized", "give the AE title that the peer calls itself as called (-aec)"),
+        ((1, 1, 3), "calling AE title not recognized", "give one that it knows as calling (-aet)"),
+        ((2, 3, 2), "local limit exceeded", "try again later; the peer has as many associations as it takes"),
+        ((1, 2, 9), "(result 1, source 2, reason 9)", "the standard has no such code"),
     ],
 )
 def test_rejected(run: Run, scripted: Start, codes: tuple[int, int, int], words: str, advice: str) -> None:
     port = scripted(rejecting(*codes))
     said = run("echo", "-aec", "PACS", HOST, port)
     assert said.code == 3
-    assert said.err.startswith(f"dimse echo: no association with PACS at {HOST}:{port}: rejected ")
+    assert said.err.startswith(f"dimse echo: no association with PACS at {HOST}:{port}: the peer rejected the association: ")
     assert words in said.err
     assert advice in said.err
     assert said.err.count("\n") == 1
@@ -128,16 +129,19 @@ def test_rejected(run: Run, scripted: Start, codes: tuple[int, int, int], words:
 def test_our_own_rejection(run: Run, serving: Start) -> None:
     said = run("echo", "-aec", "WRONG", HOST, serving(check_called=True))
     assert said.code == 3
-    assert "give its AE title with -aec" in said.err
+    assert "(-aec)" in said.err
 
 
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        ([ABORT], "aborted instead of answering the association request"),
-        ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "gave no proper answer to the association request"),
-        ([b""], "closed the connection instead of answering the association request"),
-        ([accepting(3)], "gave no proper answer"),
+        (
+            [ABORT],
+            "the peer aborted the association: aborted by the service user (source 0, reason 0) (PS3.8 9.3.8); the peer's application",
+        ),
+        ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "this side aborted the association because 48H is no PDU type"),
+        ([b""], "the connection closed before the association was released (PS3.8 9.2.3, AA-4); is it a DICOM port?"),
+        ([accepting(3)], "because presentation context 3 is answered but was never proposed"),
     ],
 )
 def test_no_proper_answer_to_the_request(run: Run, scripted: Start, answers: list[bytes], words: str) -> None:
@@ -150,15 +154,15 @@ def test_no_proper_answer_to_the_request(run: Run, scripted: Start, answers: lis
 def test_no_answer_to_the_request(run: Run, scripted: Start) -> None:
     said = run("echo", "-ta", "0.05", HOST, scripted(SILENT))
     assert said.code == 3
-    assert "gave no answer to the association request for 0.05 s; a slow peer needs a longer -ta" in said.err
+    assert "gave up after 0.05 s: the wait 'associate' passed and no A-ASSOCIATE-AC or -RJ came (PS3.8 7.1.2); check" in said.err
 
 
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
         ([accepting(1), ABORT], "aborted the association: aborted by the service user"),
-        ([accepting(1), b""], "the connection to ANY-SCP"),
-        ([accepting(1), b"\x09\x00\x00\x00\x00\x00"], "was aborted by this side"),
+        ([accepting(1), b""], "ended early: the connection closed before the association was released"),
+        ([accepting(1), b"\x09\x00\x00\x00\x00\x00"], "this side aborted the association because 09H is no PDU type"),
         ([accepting(1), message(response(CommandField.C_ECHO_RSP, 0, to=2))], "the peer broke the protocol"),
     ],
 )
@@ -172,7 +176,9 @@ def test_an_end_on_the_way_is_4(run: Run, scripted: Start, answers: list[bytes],
 def test_silence_is_4(run: Run, scripted: Start) -> None:
     said = run("echo", "-td", "0.05", HOST, scripted(accepting(1), SILENT))
     assert said.code == 4
-    assert "was silent for 0.05 s; a slow peer needs a longer -td" in said.err
+    assert (
+        "gave up after 0.05 s: the wait 'response' passed and the peer was silent in the middle of an operation (PS3.7 9.1); " in said.err
+    )
 
 
 @pytest.mark.parametrize("wait", ["pdu", "send"])
@@ -183,7 +189,7 @@ def test_a_transfer_that_stops_is_4(run: Run, serving: Start, monkeypatch: pytes
     monkeypatch.setattr(dimse.Association, "echo", stuck)
     said = run("echo", HOST, serving())
     assert said.code == 4
-    assert "30 s; the association was aborted" in said.err
+    assert f"gave up after 30 s: the wait '{wait}' passed" in said.err
 
 
 def test_a_release_without_an_answer_spoils_nothing(run: Run, scripted: Start) -> None:

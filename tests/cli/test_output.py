@@ -1,4 +1,4 @@
-"""What is said and how: escapes, units, streams that lack characters, progress, the trace."""
+"""What is said and how: escapes, units, streams that lack characters, progress."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import sys
 
 import pytest
 
-import pdu
 from dimse.cli.output import Output, clean, in_bytes, in_seconds, place, plural
 from dimse.cli.progress import PLAIN_EVERY, SHORT, Progress
-from dimse.cli.trace import words_of
 
 
 @pytest.mark.parametrize(
@@ -114,31 +112,3 @@ def test_plain_lines_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) ->
         progress.update(5001, 10000)
         assert str(progress) == "moving: 5,001 of 10,000 (50 %)"
     assert capsys.readouterr().err == "moving: 5,000\n"
-
-
-@pytest.mark.parametrize(
-    ("what", "wanted"),
-    [
-        ("transport: opened\x07", [r"transport: opened\x07"]),
-        (pdu.Fragment(3, False, True, memoryview(b"xyz")), ["P-DATA-TF context 3: data set, 3 bytes, last"]),
-        (pdu.Fragment(1, True, False, memoryview(b"xy")), ["P-DATA-TF context 1: command, 2 bytes"]),
-        (pdu.ReleaseRQ(), ["A-RELEASE-RQ"]),
-        (pdu.ReleaseRP(), ["A-RELEASE-RP"]),
-        (pdu.PDataTF((pdu.PDV(1, True, True, b"Hartgard"),)), ["P-DATA-TF with 1 PDV"]),
-    ],
-)
-def test_the_trace(what: pdu.PDU | pdu.Fragment | str, wanted: list[str]) -> None:
-    assert words_of(what) == wanted
-
-
-def test_the_trace_of_association_pdus() -> None:
-    (rejected,) = words_of(pdu.AssociateRJ(1, 1, 7))
-    assert rejected.startswith("A-ASSOCIATE-RJ ")
-    assert "called AE title not recognized" in rejected
-    (aborted,) = words_of(pdu.Abort(2, 6))
-    assert aborted.endswith("(source 2, reason 6)")
-    contexts = (pdu.PresentationContextAC(1, 0, "1.2.840.10008.1.2"), pdu.PresentationContextAC(3, 3, ""))
-    answered, accepted, refused = words_of(pdu.AssociateAC("A", "B", contexts))
-    assert answered == "A-ASSOCIATE-AC A answers B"
-    assert accepted == "context 1: accepted in Implicit VR Little Endian"
-    assert refused.startswith("context 3: refused, ")

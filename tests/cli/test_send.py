@@ -172,7 +172,7 @@ def test_no_association(run: Run, tmp_path: Path) -> None:
     write_instance(tmp_path / "1", "1.2.1")
     said = run("send", HOST, 1, tmp_path)
     assert (said.code, said.out) == (3, "")
-    assert said.err.startswith(f"dimse send: no connection to ANY-SCP at {HOST}:1: ")
+    assert said.err.startswith(f"dimse send: no association with ANY-SCP at {HOST}:1: cannot open a connection to {HOST}:1: Conn")
 
 
 @pytest.mark.parametrize("end", [ABORT, b"", SILENT])

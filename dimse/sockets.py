@@ -45,6 +45,7 @@ class SocketWire:
         self.address = address
         self.security: Security | None = None
         self._channel = channel
+        self._ahead = b""
         self._socket = sock
         self._interrupted = False
         self._wait: float | None = None
@@ -64,6 +65,7 @@ class SocketWire:
                 self._transmit(channel.data_to_send())
                 self._receive_for_handshake(channel, due, late)
             self._transmit(channel.data_to_send())
+            self._ahead = channel.read()
         except AssociationError:
             self._fail(channel)
             raise
@@ -73,8 +75,11 @@ class SocketWire:
         self._flush()
         if self.layer.closed:
             return []
-        if self._channel is not None and (ahead := self._open(self._channel, b"")):
-            return self._after(self.layer.receive(ahead))  # it came with the end of the handshake
+        if self._ahead:  # it came with the end of the handshake
+            ahead, self._ahead = self._ahead, b""
+            return self._after(self.layer.receive(ahead))
+        if self._channel is not None and self._channel.at_end:
+            return self._after(self.layer.receive_eof())
         now = time.monotonic()
         due = self.layer.deadline(now) if wait else None  # asking arms the wait, and while a handler works nobody waits
         if wait and due is not None and due <= now:
@@ -93,7 +98,8 @@ class SocketWire:
             return self._after([AbortIndication(0, 0, by_peer=False, cause="this side is stopping")])
         if not chunk:
             return self._after(self.layer.receive_eof())
-        return self._after(self.layer.receive(chunk if self._channel is None else self._open(self._channel, chunk)))
+        plain = chunk if self._channel is None else self._open(self._channel, chunk)
+        return self._after(self.layer.receive(plain) if plain else [])  # a part of a record is no sign of life yet
 
     async def send(self, buffers: Iterable[bytes | memoryview]) -> None:
         self._flush()
@@ -105,11 +111,11 @@ class SocketWire:
     async def close(self) -> None:
         try:
             self._flush()
-            if self.layer.state is State.STA13 and not self.layer.closed:
-                self._linger()
             if self._channel is not None and self.security is not None:
                 self._channel.close()
                 self._transmit(self._channel.data_to_send())
+            if self.layer.state is State.STA13 and not self.layer.closed:
+                self._linger()
         finally:
             self.shut()
 
@@ -166,8 +172,7 @@ class SocketWire:
     def _open(self, channel: Channel, chunk: bytes) -> bytes:
         """The plain bytes of what came. A connection that is no longer secure is over, which the layer is told."""
         try:
-            if chunk:
-                channel.receive(chunk)
+            channel.receive(chunk)
             return channel.read()
         except TLSFailed:
             self._fail(channel)

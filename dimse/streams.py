@@ -47,6 +47,7 @@ class StreamWire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._chunks: deque[bytes] = deque()
+        self._ahead = b""
         self._at_end = False
         self._is_paused = False
         self._inputs: set[asyncio.Future[None]] = set()
@@ -105,22 +106,22 @@ class StreamWire(asyncio.Protocol):
                 await self._write(channel.data_to_send())
                 await self._receive_for_handshake(channel, due, late)
             await self._write(channel.data_to_send())
-            self.security = channel.security
-            if ahead := channel.read():  # it came with the end of the handshake
-                self._chunks.appendleft(ahead)
+            self._ahead = channel.read()
         except AssociationError:
             await self._fail(channel)
             raise
+        self.security = channel.security
 
     async def pump(self, *, wait: bool = True) -> list[Event]:
         await self.send(())
         if self.layer.closed:
             return []
-        if not self._chunks and not self._at_end:
+        if not self._has_input:
             await (self._await_input(self.layer.deadline(_now())) if wait else asyncio.sleep(0))
-        if self._chunks:
-            events = self.layer.receive(await self._next_plain())
-        elif self._at_end:
+        if self._ahead or self._chunks:
+            plain = await self._next_plain()
+            events = self.layer.receive(plain) if plain else []  # a part of a record is no sign of life yet
+        elif self._has_input:
             events = self.layer.receive_eof()
         else:
             events = self.layer.timeout(_now()) if wait else []
@@ -168,6 +169,11 @@ class StreamWire(asyncio.Protocol):
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, option, 1)
 
+    @property
+    def _has_input(self) -> bool:
+        """Whether there is something to read without waiting, be it the end."""
+        return bool(self._ahead or self._chunks) or self._at_end or (self._channel is not None and self._channel.at_end)
+
     def _wake(self) -> None:
         for came in self._inputs:
             _resolve(came)
@@ -180,6 +186,9 @@ class StreamWire(asyncio.Protocol):
 
     async def _next_plain(self) -> bytes:
         """The next chunk as plain bytes. A connection that is no longer secure is over, which the layer is told."""
+        if self._ahead:  # it came with the end of the handshake
+            ahead, self._ahead = self._ahead, b""
+            return ahead
         chunk, channel = self._next_chunk(), self._channel
         if channel is None:
             return chunk

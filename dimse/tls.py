@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from dimse.errors import ConnectionLost, TLSFailed, UsageError
+from dimse.errors import ConnectionLost, TLSFailed, Unreachable, UsageError
 from dimse.services.security import TLS, Certificate, File, Security
 
 SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
@@ -53,25 +53,31 @@ def server(tls: TLS) -> Callable[[str], Channel]:
     context = _context(ssl.PROTOCOL_TLS_SERVER, tls)
     context.verify_mode = ssl.CERT_NONE if tls.unsafe_no_verify else ssl.CERT_REQUIRED
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.num_tickets = 0  # every association is a whole handshake, so that a certificate counts as it is now
+    context.num_tickets = 0  # with TLS 1.3 every association is a whole handshake; a ticket of 1.2 lasts two hours at most
     return lambda address: Channel(context, tls, address, None)
 
 
 class Channel:
     """One end of a TLS connection. `host` is whom a user calls; None is a provider's end.
 
-    Whatever goes wrong raises `TLSFailed`; what `data_to_send` gives then is the alert for the peer.
+    Whatever goes wrong raises `TLSFailed`; what `data_to_send` gives then is the alert for the peer. Raises `Unreachable` for a
+    host that can have no certificate because its name is none.
     """
 
     def __init__(self, context: ssl.SSLContext, tls: TLS, address: str, host: str | None) -> None:
         self.security: Security | None = None
         """Known when the handshake is over."""
+        self.at_end = False
+        """The peer has said that nothing more comes (close_notify); known when all that came before has been read."""
         self._tls = tls
         self._address = address
         self._is_server = host is None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        name = tls.server_name or host or None
-        self._object = context.wrap_bio(self._incoming, self._outgoing, server_side=host is None, server_hostname=name)
+        name = None if host is None else tls.server_name or host
+        try:
+            self._object = context.wrap_bio(self._incoming, self._outgoing, server_side=host is None, server_hostname=name)
+        except (TypeError, ValueError) as error:  # the former for a NUL in it
+            raise Unreachable(address, f"{name!r} is no name of a host") from error
         self._alert = b""
         self._has_begun = False
 
@@ -101,11 +107,12 @@ class Channel:
             return False
         except ssl.SSLError as error:
             raise self._failed(error) from None
-        self.security = self._peer()
-        if self._tls.pins and not self._is_server and self.security.certificate.fingerprint not in self._tls.pins:
+        security = self._peer()
+        if self._tls.pins and not self._is_server and security.certificate.fingerprint not in self._tls.pins:
             self._outgoing.read()  # nothing that is this side's goes to a stranger
-            found = self.security.certificate.fingerprint
+            found = security.certificate.fingerprint
             raise TLSFailed(self._address, f"the peer's certificate is another than the pinned one: its fingerprint is {found}")
+        self.security = security
         return True
 
     def seal(self, plain: bytes | memoryview) -> bytes:
@@ -144,9 +151,12 @@ class Channel:
                 record = self._object.read(RECORD)
             except ssl.SSLWantReadError:
                 return
+            except ssl.SSLZeroReturnError:  # both sides have said that nothing more comes
+                record = b""
             except ssl.SSLError as error:
                 raise self._failed(error) from None
-            if not record:  # close_notify; the transport's own end follows
+            if not record:
+                self.at_end = True
                 return
             yield record
 
@@ -169,7 +179,7 @@ class Channel:
             why = CERTIFICATE_WORDS.get(error.verify_code, f"cannot be verified: {error.verify_message}")
             advice = "" if self._is_server else CERTIFICATE_ADVICE.get(error.verify_code, "")
             return TLSFailed(self._address, f"the peer's certificate {why}", advice)
-        reason = error.reason or type(error).__name__
+        reason = error.reason or ""
         return TLSFailed(self._address, *REASONS.get(reason, (reason.lower().replace("_", " "), "")))
 
 
@@ -199,12 +209,13 @@ _NOTHING_IN_COMMON = (
 )
 _TOO_OLD = ("the peer speaks TLS in no version that this side takes, which are 1.2 and 1.3", "")
 _NO_CERTIFICATE = ("the peer demands a certificate of this side, which has shown none", "give this side's private key and certificate")
+_NO_RECORD = ("bytes came that are no TLS, or were changed on the way", "")
 REASONS = {
+    "": ("it has failed or ended before", ""),
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": ("the peer has shown no certificate, and this side demands one", ""),
     "NO_SHARED_CIPHER": ("the peer takes no cipher suite that this side takes: ECDHE with AES-GCM or ChaCha20", ""),
     "UNSUPPORTED_PROTOCOL": _TOO_OLD,
     "VERSION_TOO_LOW": _TOO_OLD,
-    "WRONG_VERSION_NUMBER": _TOO_OLD,
     "TLSV1_ALERT_PROTOCOL_VERSION": _TOO_OLD,
     "TLSV1_ALERT_UNKNOWN_CA": ("the peer does not trust the CA of this side's certificate", "have the peer know it"),
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": ("the peer says that this side's certificate has expired", "renew it"),
@@ -215,6 +226,9 @@ REASONS = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": _NO_CERTIFICATE,
     "SSLV3_ALERT_HANDSHAKE_FAILURE": _NOTHING_IN_COMMON,
     "TLSV1_ALERT_INSUFFICIENT_SECURITY": _NOTHING_IN_COMMON,
+    "WRONG_VERSION_NUMBER": _NO_RECORD,
+    "BAD_RECORD_TYPE": _NO_RECORD,
+    "PACKET_LENGTH_TOO_LONG": _NO_RECORD,
     "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": ("bytes were changed on the way", ""),
 }
 """OpenSSL's reasons -> what happened, and what to do."""

@@ -299,16 +299,15 @@ def decode(data: bytes) -> PDU:
     return kind.decode_value(value)
 
 
-TLS_RECORDS = (b"\x15", b"\x16")
-"""First bytes of a TLS alert and of a TLS handshake: the mistake that is made most often here, and that is worth its name."""
+TLS_RECORDS = {0x15: ": an alert of TLS: plain DICOM on TLS port", 0x16: ": a handshake of TLS: TLS on plain port"}
+"""First bytes of what a TLS server and a TLS client begin with here: the mistake that is made most often, and worth its name."""
 
 
 def kind_of(header: bytes) -> type[PDU]:
     """The class of the PDU that starts with these bytes, for which the first one is enough."""
     kind = PDUS.get(header[0]) if header else None
     if kind is None:
-        remark = ": TLS begins so, of one side only" if header[:1] in TLS_RECORDS else ""
-        what = f"{header[0]:02X}H is no PDU type{remark}" if header else "there is no PDU in no bytes"
+        what = f"{header[0]:02X}H is no PDU type{TLS_RECORDS.get(header[0], '')}" if header else "there is no PDU in no bytes"
         raise PDUError(what, 0, AbortReason.UNRECOGNIZED_PDU, "PS3.8 9.3.1")
     return kind
 

@@ -39,6 +39,8 @@ class TLS:
         if (self.key is None) is not (self.certificate is None):
             raise UsageError("a private key and its certificate belong together", advice="give both key and certificate, or neither")
         object.__setattr__(self, "pins", tuple(fingerprint(pin) for pin in self.pins))
+        if self.callers is not None:
+            object.__setattr__(self, "callers", {name: _titles(name, titles) for name, titles in self.callers.items()})
 
     def admits(self, security: Security, calling: str) -> bool:
         """Whether the peer with this certificate may use that calling AE title."""
@@ -59,8 +61,14 @@ class Certificate:
     names: tuple[str, ...] = ()
 
     def is_known_as(self, name: str) -> bool:
-        """Whether this is its fingerprint, with or without colons, or one of its names."""
-        return bool(self.fingerprint) and (name in self.names or name.replace(":", "").lower() == self.fingerprint)
+        """Whether this is its fingerprint, with or without colons, or one of its names.
+
+        What has the form of a fingerprint is none of a name: a common name could be made to look like another's fingerprint.
+        """
+        digits = _digits(name)
+        if _is_fingerprint(digits):
+            return digits == self.fingerprint
+        return bool(self.fingerprint) and name in self.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +82,25 @@ class Security:
 
 def fingerprint(text: str) -> str:
     """A SHA-256 fingerprint as this package writes it, from one with or without colons. Raises `UsageError`."""
-    digits = text.replace(":", "").strip().lower()
-    if len(digits) != FINGERPRINT_LENGTH or not set(digits) <= set("0123456789abcdef"):
+    digits = _digits(text)
+    if not _is_fingerprint(digits):
         raise UsageError(
             f"{text!r} is no SHA-256 fingerprint of 64 hexadecimal digits",
             advice="'openssl x509 -noout -fingerprint -sha256 -in FILE' prints one",
         )
     return digits
+
+
+def _digits(text: str) -> str:
+    return text.replace(":", "").strip().lower()
+
+
+def _is_fingerprint(digits: str) -> bool:
+    return len(digits) == FINGERPRINT_LENGTH and set(digits) <= set("0123456789abcdef")
+
+
+def _titles(name: str, titles: Collection[str]) -> frozenset[str]:
+    """Calling AE titles without the spaces at their ends, which mean nothing. A `str` is refused: it has every part of itself in it."""
+    if isinstance(titles, str):
+        raise UsageError(f"the callers with the certificate {name!r} are one text", advice=f"give a collection of AE titles: [{titles!r}]")
+    return frozenset(title.strip(" ") for title in titles)

@@ -13,7 +13,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -187,7 +187,7 @@ class connect:  # noqa: N801 - used as a function: `await connect(...)` or `asyn
         limits: Limits = Limits(),
         trace: Trace | None = None,
     ) -> None:
-        shown = identity.item(secured=tls is not None) if identity else None
+        shown = identity.item(secured=tls is not None and not tls.unsafe_no_verify) if identity else None
         request = propose(called, calling, contexts, max_pdu=limits.max_pdu, operations=operations, identity=shown)
         self._where = host, port
         self._tls = tls
@@ -227,6 +227,7 @@ class Server(Reception):
         *,
         check_called: bool = False,
         any_storage: bool = False,
+        callers: Mapping[str, Collection[str]] | None = None,
         tls: TLS | None = None,
         users: Users | None = None,
         timeouts: Timeouts = Timeouts(),
@@ -239,6 +240,7 @@ class Server(Reception):
             services,
             check_called=check_called,
             any_storage=any_storage,
+            callers=callers,
             tls=tls,
             users=users,
             timeouts=timeouts,
@@ -300,9 +302,13 @@ class Server(Reception):
         self._make_room(wire)
         task.add_done_callback(self._tasks.pop)
 
-    async def _work(self, check: Callable[[], R]) -> R:
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         async with self._checks:
-            return await asyncio.to_thread(check)
+            yield
+
+    async def _work(self, check: Callable[[], R]) -> R:
+        return await asyncio.to_thread(check)
 
     async def _serve(self, wire: StreamWire) -> None:
         """One association's task."""

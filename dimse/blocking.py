@@ -13,7 +13,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -22,7 +22,7 @@ from dimse.association.config import Limits, Timeouts
 from dimse.association.events import Trace
 from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, propose
-from dimse.errors import TimedOut, UsageError, without_values
+from dimse.errors import TimedOut, TLSFailed, UsageError, without_values
 from dimse.services import scu
 from dimse.services.handlers import Services
 from dimse.services.reception import CHECKS, Reception
@@ -146,7 +146,7 @@ def connect(
     operations under way to ask for (0: no limit). `tls` secures the connection; `identity` is this side's user. Raises
     `Unreachable`, `TLSFailed`, `Rejected`, `Aborted`, `TimedOut`, `ConnectionLost`.
     """
-    shown = identity.item(secured=tls is not None) if identity else None
+    shown = identity.item(secured=tls is not None and not tls.unsafe_no_verify) if identity else None
     request = propose(called, calling, contexts, max_pdu=limits.max_pdu, operations=operations, identity=shown)
     layer = UpperLayer.requestor(request, timeouts=timeouts, limits=limits, trace=trace)
     session = Session(dial(host, port, layer, tls))
@@ -170,6 +170,7 @@ class Server(Reception):
         *,
         check_called: bool = False,
         any_storage: bool = False,
+        callers: Mapping[str, Collection[str]] | None = None,
         tls: TLS | None = None,
         users: Users | None = None,
         timeouts: Timeouts = Timeouts(),
@@ -182,6 +183,7 @@ class Server(Reception):
             services,
             check_called=check_called,
             any_storage=any_storage,
+            callers=callers,
             tls=tls,
             users=users,
             timeouts=timeouts,
@@ -284,9 +286,10 @@ class Server(Reception):
             self._leave(wire)
             self._turn_away(error)
 
-    async def _work(self, check: Callable[[], R]) -> R:
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         with self._checks:
-            return check()
+            yield
 
     def _turn_away(self, error: Exception) -> None:
         log.warning("cannot accept a connection: %s", error)
@@ -312,6 +315,6 @@ class Server(Reception):
         except Exception as error:
             log.error("serving %s failed: %s", wire.address, without_values(error))
         finally:
-            with contextlib.suppress(TimedOut):
+            with contextlib.suppress(TimedOut, TLSFailed):
                 drive(provider.session.abort())  # nothing to do where the association has ended
             self._leave(wire)

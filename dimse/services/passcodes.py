@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,16 @@ class Cost:
     r: int = R
     p: int = P
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether scrypt can do it (RFC 7914 2: `n` is a power of two), with no more memory than there may be."""
+        return self.n > 1 and not self.n & (self.n - 1) and self.r > 0 and self.p > 0 and self.memory <= MOST_MEMORY
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes."""
+        return 128 * self.r * (self.n + self.p + 2)
+
 
 class Passcodes:
     """The file, read anew for every question, so that a change counts at once. Raises `UsageError` if it cannot be used."""
@@ -48,7 +59,8 @@ class Passcodes:
 
     def _read(self) -> dict[str, _Record]:
         try:
-            mode, text = self._path.stat().st_mode, self._path.read_text(encoding="utf-8")
+            with self._path.open(encoding="utf-8") as file:
+                mode, text = os.fstat(file.fileno()).st_mode, file.read()
         except (OSError, UnicodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise UsageError(f"cannot read the users {self._path}: {why}", advice="'dimse passwd FILE USER' makes one") from None
@@ -73,8 +85,22 @@ def set_passcode(file: File, name: str, passcode: str, cost: Cost = Cost()) -> b
     records = Passcodes(path)._read() if path.exists() else {}
     is_new = name not in records
     records[name] = _Record.make(passcode.encode(), cost)
-    _replace(path, "".join(f"{user}:{record}\n" for user, record in records.items()))
+    _write(path, records)
     return is_new
+
+
+def remove_user(file: File, name: str) -> bool:
+    """Takes a user out of the file; whether there was one of that name. Raises `UsageError`."""
+    path = Path(file)
+    records = Passcodes(path)._read()
+    found = records.pop(name, None) is not None
+    if found:
+        _write(path, records)
+    return found
+
+
+def _write(path: Path, records: Mapping[str, _Record]) -> None:
+    _replace(path, "".join(f"{user}:{record}\n" for user, record in records.items()))
 
 
 def _replace(path: Path, text: str) -> None:
@@ -110,9 +136,9 @@ class _Record:
     @classmethod
     def parse(cls, line: str) -> tuple[str, _Record]:
         name, kind, n, r, p, salt, digest = line.split(":")
-        record = cls(Cost(int(n), int(r), int(p)), b64decode(salt, validate=True), b64decode(digest, validate=True))
-        sound = kind == "scrypt" and len(record.digest) == DIGEST_LENGTH and 0 < 128 * record.cost.n * record.cost.r <= MOST_MEMORY
-        if not name or not sound:
+        cost = Cost(int(n), int(r), int(p))
+        record = cls(cost, b64decode(salt, validate=True), b64decode(digest, validate=True))
+        if not (name and kind == "scrypt" and cost.is_sound and record.salt and len(record.digest) == DIGEST_LENGTH):
             raise ValueError
         return name, record
 
@@ -120,8 +146,7 @@ class _Record:
         from hashlib import scrypt
 
         cost = self.cost
-        memory = 128 * cost.r * (cost.n + cost.p + 2)
-        return scrypt(passcode, salt=self.salt, n=cost.n, r=cost.r, p=cost.p, dklen=DIGEST_LENGTH, maxmem=memory)
+        return scrypt(passcode, salt=self.salt, n=cost.n, r=cost.r, p=cost.p, dklen=DIGEST_LENGTH, maxmem=cost.memory)
 
     def __str__(self) -> str:
         return f"scrypt:{self.cost.n}:{self.cost.r}:{self.cost.p}:{b64encode(self.salt).decode()}:{b64encode(self.digest).decode()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import pdu
 from dimse.association.config import Limits, Timeouts
 from dimse.association.events import Trace
 from dimse.association.layer import UpperLayer
-from dimse.services.admission import CALLING_NOT_KNOWN, LIMIT_EXCEEDED, TurnedAway
+from dimse.services.admission import CALLING_NOT_KNOWN, LIMIT_EXCEEDED, Callers, TurnedAway
 from dimse.services.handlers import Peer, Services, User
 from dimse.services.scp import Provider, Report
 from dimse.services.security import TLS
@@ -30,6 +30,8 @@ class Reception:
     aet           its AE title
     check_called  reject a request that calls another AE title (1,1,7)
     any_storage   also take storage classes outside the standard
+    callers       calling AE title -> the hosts and networks (CIDR) that it may come from, none meaning anywhere; whoever else
+                  calls is rejected (1,1,3) and told nothing more. None: whoever calls is let in
     tls           take connections with TLS, and no others
     users         who may use the peers; None: whoever they say they are is ignored
     report        called when an association has ended
@@ -43,6 +45,7 @@ class Reception:
         *,
         check_called: bool = False,
         any_storage: bool = False,
+        callers: Mapping[str, Collection[str]] | None = None,
         tls: TLS | None = None,
         users: Users | None = None,
         timeouts: Timeouts = Timeouts(),
@@ -56,6 +59,7 @@ class Reception:
         self.limits = limits
         self._check_called = check_called
         self._any_storage = any_storage
+        self._callers = None if callers is None else Callers(callers)
         self._tls = tls
         self._users = users
         self._backoff = Backoff(users or Users())
@@ -90,6 +94,8 @@ class Reception:
             superfluous.drop()
 
     def _admit(self, wire: Wire, request: pdu.AssociateRQ) -> TurnedAway | None:
+        if self._callers is not None and (why := self._callers.refusal(request.calling, _host(wire))):
+            return TurnedAway(CALLING_NOT_KNOWN, why)
         if self._tls is not None and not (wire.security and self._tls.admits(wire.security, request.calling)):
             return TurnedAway(CALLING_NOT_KNOWN, "the calling AE title is not bound to the certificate")
         with self._lock:
@@ -98,16 +104,22 @@ class Reception:
     async def _identify(self, item: pdu.UserIdentityRQ | None, peer: Peer) -> User | Unidentified | None:
         """Who uses the peer; not looked at while its host has to wait because of others that were false."""
         users, host = self._users or Users(required=False), _host_of(peer.address)
-        with self._lock:
-            if item is not None and self._backoff.pauses(host, self._clock()):
-                return Unidentified("too many user identities from this host were false")
-        found = await self._work(lambda: users.identify(item, peer))
-        with self._lock:
-            self._backoff.count(host, self._clock(), found)
+        async with self._turn():
+            with self._lock:
+                if item is not None and self._backoff.pauses(host, self._clock()):
+                    return Unidentified("too many user identities from this host were false")
+            found = await self._work(lambda: users.identify(item, peer))
+            with self._lock:
+                self._backoff.count(host, self._clock(), found)
         return found
 
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Waits for a turn at what takes a lot of memory, as checking a passcode does on purpose; a front limits how many at once."""
+        yield
+
     async def _work(self, check: Callable[[], R]) -> R:
-        """Does what takes a while and a lot of memory, as checking a passcode does on purpose; a front limits how many at once."""
+        """Does what takes a while, where it holds up nobody else."""
         return check()
 
     def _dismiss(self, wire: Wire) -> None:

@@ -146,7 +146,6 @@ class Provider:
         shown = request.user_item(pdu.UserIdentityRQ)
         found = await self._identify(shown, self.report.peer)
         if isinstance(found, Unidentified):
-            self.report.errors += [found.error] if found.error else []
             return TurnedAway(NOT_IDENTIFIED, found.why)
         self._user = found
         self.report.peer = self._peer(request)

@@ -407,3 +407,12 @@ class Negotiated:
         uid = self.answer.user_item(pdu.ImplementationClassUID)
         name = self.answer.user_item(pdu.ImplementationVersionName)
         return uid.uid if uid else "", name.name if name else ""
+
+    @property
+    def identity_response(self) -> bytes | None:
+        """The peer's positive response to the user identity (PS3.7 D.3.3.7.2), None if it gave none.
+
+        Empty for a name or a passcode; a ticket or assertion in return for one. A peer that knows no identities gives none.
+        """
+        item = self.answer.user_item(pdu.UserIdentityAC)
+        return None if item is None else item.response

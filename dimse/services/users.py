@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Self
 
 import pdu
-from dimse.errors import UsageError
+from dimse.errors import UsageError, printable, without_values
 from dimse.services.handlers import Peer, User
 
 CLAUSE = "PS3.7 D.3.3.7"
@@ -36,8 +36,8 @@ IN_CLEAR = frozenset({IdentityType.PASSCODE, IdentityType.SAML, IdentityType.JWT
 class Identity:
     """Who this side's user is, to be shown to a provider. Make one by `username`, `passcode`, `kerberos`, `saml` or `jwt`.
 
-    What others could use again is not sent without TLS, unless `unsafe_over_plain`. With `response` the provider is asked to
-    confirm; see `identity_response` of the association.
+    What others could use again is not sent without TLS, nor with `TLS.unsafe_no_verify`, unless `unsafe_over_plain`. With
+    `response` the provider is asked to confirm; `identity_response` of the association tells whether it did.
     """
 
     type: int
@@ -72,9 +72,16 @@ class Identity:
         return cls(IdentityType.JWT, _encoded(token), b"", response, unsafe_over_plain)
 
     def item(self, *, secured: bool) -> pdu.UserIdentityRQ:
-        """The sub-item of the A-ASSOCIATE-RQ. Raises `UsageError` where it may not be sent."""
+        """The sub-item of the A-ASSOCIATE-RQ. Raises `UsageError` where it may not be sent.
+
+        `secured`: over TLS, and to a peer that is verified.
+        """
         if self.type in IN_CLEAR and not secured and not self.unsafe_over_plain:
-            raise UsageError("whoever reads along could use this identity too, so it is not sent without TLS", CLAUSE, "connect with TLS")
+            raise UsageError(
+                "whoever reads along could use this identity too, so it is not sent without TLS, nor to a peer that nobody verifies",
+                CLAUSE,
+                "connect with TLS",
+            )
         return pdu.UserIdentityRQ(self.type, self.primary, self.secondary, self.response)
 
 
@@ -88,7 +95,6 @@ class Unidentified:
 
     why: str
     wrong: bool = False
-    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +108,8 @@ class Users:
     unsafe_over_plain   take passcodes and tokens without TLS, where anybody can read them
     failures            that many false identities from one host are looked at; then each more costs a pause,
     pause               of so many seconds, twice as many each time, and at most
-    longest_pause       so many. In a pause all identities from there are refused unseen
+    longest_pause       so many. In a pause all identities from there are refused unseen. After so long without a false one all
+                        is forgotten, by a right one nothing: else who knows one passcode could guess at others without end
     """
 
     passcodes: Callable[[str, bytes], bool] | None = None
@@ -115,19 +122,24 @@ class Users:
     longest_pause: float = 300.0
 
     def identify(self, item: pdu.UserIdentityRQ | None, peer: Peer) -> User | Unidentified | None:
-        """Who that is; None for nobody in particular. A check that raises is a refusal."""
+        """Who that is; None for nobody in particular.
+
+        A check that raises is a refusal, and counts for the back-off too: many libraries raise for what is false.
+        """
         if item is None:
             return Unidentified("no user identity, which is required here") if self.required else None
         verify = self._check_of(item.type)
         if verify is None:
             why = f"a user identity of type {item.type}, which nobody checks here"
-            return Unidentified(why, wrong=True) if self.required else self._label(item)
+            return Unidentified(why) if self.required else self._label(item)
         if item.type in IN_CLEAR and peer.security is None and not self.unsafe_over_plain:
             return Unidentified("a passcode or token in clear text, which is not taken without TLS")
         try:
             user = verify(item, peer)
         except Exception as error:  # whatever a check does: nobody gets in by its mistake
-            return Unidentified("the check of the user identity failed", error=error)
+            return Unidentified(f"the check of the user identity failed: {without_values(error)}", wrong=True)
+        if user is not None and self.required and not user.proven:
+            return Unidentified("the user identity proves nothing, and proof is required here")
         return user or Unidentified("the user identity is false", wrong=True)
 
     def _check_of(self, type: int) -> Verify | None:
@@ -162,12 +174,8 @@ class Backoff:
 
     def count(self, host: str, now: float, found: User | Unidentified | None) -> None:
         """Takes in how a look at an identity ended."""
-        if isinstance(found, User) and found.proven:
-            self._hosts.pop(host, None)
-        if isinstance(found, Unidentified) and found.wrong:
-            self._punish(host, now)
-
-    def _punish(self, host: str, now: float) -> None:
+        if not (isinstance(found, Unidentified) and found.wrong):
+            return
         users = self._users
         failures, until = self._hosts.pop(host, (0, now))
         failures = 1 if now - until > users.longest_pause else failures + 1
@@ -192,5 +200,5 @@ def _encoded(text: str | bytes) -> bytes:
 
 
 def _text(primary: bytes) -> str:
-    """A user name: UTF-8 (PS3.7 D.3.3.7.1); what is none stays readable and unlike any other name."""
-    return primary.decode(errors="backslashreplace")
+    """A user name: UTF-8 (PS3.7 D.3.3.7.1), in which what is none, and what cannot be printed, is escaped: it goes into logs."""
+    return printable(primary.decode(errors="backslashreplace"))

@@ -16,7 +16,7 @@ import queue
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 
@@ -54,6 +54,7 @@ PATIENCE = 30.0
 class ServeOptions(TypedDict, total=False):
     check_called: bool
     any_storage: bool
+    callers: Mapping[str, Collection[str]] | None
     tls: TLS | None
     users: Users | None
     timeouts: Timeouts
@@ -144,6 +145,10 @@ class Link(ABC):
     @property
     def peer_implementation(self) -> tuple[str, str]:
         return self._negotiated.peer_implementation
+
+    @property
+    def identity_response(self) -> bytes | None:
+        return self._negotiated.identity_response
 
     @abstractmethod
     def run(self, service: Coroutine[object, None, R]) -> R:

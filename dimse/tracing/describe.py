@@ -19,6 +19,10 @@ from dimse.tracing.secrets import without_secrets
 Json = dict[str, object]
 LONGEST_COMMAND = 1_048_576
 """Bytes of a command set that are collected to be decoded."""
+MOST_PDVS, MOST_VIOLATIONS = 256, 64
+"""What is told of one PDU: 128 KiB can hold twenty thousand presentation data values, each of them wrong."""
+UID_CHARACTERS = {*"0123456789."}
+"""PS3.5 9.1"""
 UNEXPECTED = ("AA-1", "AA-7", "AA-8")
 """What Table 9-10 has for a PDU that must not come in a state."""
 ITEM_NAMES = {
@@ -50,7 +54,8 @@ class Description:
         found: list[Violation] = []
         what = self._what(record, found)
         states: Json = {"before": f"Sta{record.before}", "after": f"Sta{record.after}"}
-        seen: Json = {"violations": [violation._asdict() for violation in found]} if found else {}
+        told = [violation._asdict() for violation in dict.fromkeys(found)][:MOST_VIOLATIONS]
+        seen: Json = {"violations": told} if found else {}
         raw: Json = {"bytes": without_secrets(record.encoded).hex()} if self._data and record.encoded else {}
         return {"direction": record.direction, **what, **states, **seen, **raw}
 
@@ -64,6 +69,8 @@ class Description:
             name = pdu_name(record.encoded) if record.encoded else "PDU"
             return {"pdu": name, "error": what.what, "clause": what.clause, "offset": what.offset, "abort_reason": int(what.reason)}
         head: Json = {"pdu": pdu_name(record.encoded), "length": len(record.encoded) - 6}
+        if isinstance(what, pdu.AssociateRQ | pdu.AssociateAC):
+            what = pdu.decode(without_secrets(record.encoded))  # an item whose length is wrong may have an identity in it
         match what:
             case pdu.AssociateRQ():
                 self._request = what
@@ -77,7 +84,9 @@ class Description:
             case pdu.Abort():
                 return {**head, "source": what.source, "reason": what.reason, "words": str(what)}
             case pdu.PDataTF():
-                return {**head, "pdvs": [self._pdv(pdv, record.direction, found) for pdv in what.pdvs]}
+                pdvs = [self._pdv(pdv, record.direction, found) for pdv in what.pdvs]
+                more: Json = {"more_pdvs": len(pdvs) - MOST_PDVS} if len(pdvs) > MOST_PDVS else {}
+                return {**head, "pdvs": pdvs[:MOST_PDVS], **more}
         return head
 
     def _result(self, item: pdu.PresentationContextAC) -> Json:
@@ -110,14 +119,14 @@ class Description:
             return summary
 
     def _command(self, command: CommandSet) -> Json:
-        """The fields that the message has. A comment is free text, which may be about a patient."""
+        """The fields that the message has. A comment is free text, which may be about a patient, and so is a UID that is none."""
         present: Json = {"name": command.name}
         for field in fields(command):
             value = getattr(command, field.name)
             if value is None or field.name in ("others", "command_field"):
                 continue
-            if field.name == "error_comment" and not self._data:
-                present["error_comment_length"] = len(value)
+            if not self._data and _may_be_text(field.name, value):
+                present[f"{field.name}_length"] = len(value)
             else:
                 present[field.name] = [_tag(tag) for tag in value] if isinstance(value, tuple) else value
         if command.status is not None:
@@ -125,6 +134,10 @@ class Description:
         if command.others:
             present["others"] = [_tag(tag) for tag, _ in command.others]
         return present
+
+
+def _may_be_text(name: str, value: object) -> bool:
+    return name == "error_comment" or (name.endswith("_uid") and not {*str(value)} <= UID_CHARACTERS)
 
 
 def _against(record: TraceRecord) -> list[Violation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import stat
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -50,18 +51,27 @@ class Lines:
 class TraceFile:
     """A trace that goes to a file, one JSON object a line: give it to `connect` or a `Server` as `trace`. A context manager.
 
-    Of data elements it has no values but the UIDs of command sets, unless `data` is set: then it has the bytes of each PDU.
-    Secrets of user identities never. One file may serve any number of associations and threads.
+    Of data sets it has no values, of command sets the UIDs and the codes of the protocol, unless `data` is set: then it has the
+    bytes of each PDU. Secrets of user identities never. One file may serve any number of associations and threads.
 
-    An existing file is replaced; only its owner may read it. Raises `OSError` if it cannot be made. If it cannot be written
-    later on, `error` says why, the trace ends there, and the associations go on.
+    An existing file is replaced; only its owner may read the new one. Raises `OSError` if it cannot be made. If it cannot be
+    written later on, `error` says why and `failed` is called with it, once; the trace ends there, and the associations go on.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, data: bool = False, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        data: bool = False,
+        now: Callable[[], datetime] | None = None,
+        failed: Callable[[OSError], object] | None = None,
+    ) -> None:
         self.path = Path(path)
         self.error: OSError | None = None
+        self._failed = failed
         self._as_text = _as_text()
         self._lines = Lines(self._line, data=data, now=now)
+        self._lock = threading.RLock()
         self._file: TextIO | None = open(self.path, "w", encoding="ascii", opener=_private)  # noqa: SIM115 - closed by `close`; needs an opener
 
     def __call__(self, record: TraceRecord) -> None:
@@ -69,11 +79,12 @@ class TraceFile:
             self._lines(record)
 
     def close(self) -> None:
-        """Ends the trace. What comes later is not written. May be called again."""
-        file, self._file = self._file, None
-        if file is not None:
-            with contextlib.suppress(OSError):  # each line is flushed: what could not be written is known
-                file.close()
+        """Ends the trace. What comes later is not written. May be called again, and from any thread."""
+        with self._lock:
+            file, self._file = self._file, None
+            if file is not None:
+                with contextlib.suppress(OSError):  # each line is flushed: what could not be written is known
+                    file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -82,13 +93,17 @@ class TraceFile:
         self.close()
 
     def _line(self, described: dict[str, object]) -> None:
-        try:
-            if self._file is not None:
+        with self._lock:
+            if self._file is None:
+                return
+            try:
                 self._file.write(self._as_text(described) + "\n")
                 self._file.flush()
-        except OSError as error:
-            self.error = error
-            self.close()
+            except OSError as error:
+                self.error = error
+                self.close()
+        if self.error is not None and self._failed is not None:
+            self._failed(self.error)
 
 
 def _describer(data: bool) -> Callable[[], Description]:
@@ -109,4 +124,15 @@ def _utc() -> datetime:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    """Opens the file for its owner alone. One that is there goes, for others may have it open, or may read it.
+
+    Only regular files: a pipe or a terminal (/dev/stderr) stays what it is.
+    """
+    with contextlib.suppress(OSError):  # what is not there or cannot go; opening it tells
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            Path(path).unlink()
+    opened = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(opened).st_mode):  # what could not go, or what a link leads to
+        with contextlib.suppress(OSError):
+            os.fchmod(opened, 0o600)
+    return opened

@@ -101,6 +101,7 @@ FLOORS = (
             "dimse.data",
             "dimse.association",
             "dimse.services",
+            "dimse.tls",
             "dimse.blocking",
             "dimse.aio",
             "dimse.archive",

@@ -8,6 +8,8 @@ command's time is the time of its imports.
     failures.py    exit codes, and errors as one clear line
     peer.py        an association as the client commands ask for it
     explain.py     what a negotiation came to, context by context
+    security.py    TLS and user identities, of clients and servers
+    secrets.py     passcodes as they are typed or read
     keys.py        identifiers made of -k and query files
     tables.py      matches as rows and as JSON
     progress.py    a bar on long work
@@ -37,6 +39,7 @@ COMMANDS = {
     "move": "have an archive send something to a third party (C-MOVE), like movescu",
     "receive": "keep what is sent in a folder, like storescp",
     "serve": "run an archive: stores, answers queries, sends on",
+    "passwd": "write a user's passcode into the file that 'dimse serve --users' reads",
     "judge": "try what a provider does when things go wrong, and what the standard thinks of it",
     "trace": "print a trace file (--trace) as a timeline",
 }

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 from dimse.association.config import Limits, Timeouts
 from dimse.cli.failures import USAGE, Failure
+from dimse.errors import UsageError
+from dimse.services.security import fingerprint
 
 SMALLEST_PDU, LARGEST_PDU = 4096, 131_072
 """What DCMTK's tools take for -pdu."""
 LONGEST_WAIT = 1_000_000.0
 """Seconds; anybody who means longer means 0, no limit."""
+SECURITY = (
+    "tls", "tls_key", "tls_cert", "tls_ca", "tls_no_verify", "tls_pins", "tls_name", "user", "no_passcode", "passcode_file", "jwt", "saml",
+    "kerberos",
+)  # fmt: skip
+"""The options of a client that are about TLS and user identities: without any of them nothing of that is imported."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,9 +54,14 @@ class Parser(argparse.ArgumentParser):
         group.add_argument("-aet", "--aetitle", metavar="AET", type=ae_title, default="DIMSE", help="this side's AE title (DIMSE)")
         group.add_argument("-aec", "--call", metavar="AET", type=ae_title, default="ANY-SCP", help="the peer's AE title (ANY-SCP)")
         group.add_argument(
-            "-to", "--timeout", metavar="SECONDS", type=seconds, default=15.0, help="wait for the connection (15; 0: no limit)"
+            "-to", "--timeout", metavar="SECONDS", type=seconds, default=15.0, help="wait for the connection, and for TLS (15; 0: no limit)"
         )
         self._add_common(group, response)
+        tls = self._add_tls("who may have signed the peer's certificate (PEM; whom this system trusts)", "the peer")
+        words = "take the peer with the certificate of this SHA-256 fingerprint, whatever its name; may be repeated"
+        tls.add_argument("--tls-pin", metavar="FINGERPRINT", dest="tls_pins", type=sha256, action="append", default=[], help=words)
+        tls.add_argument("--tls-name", metavar="NAME", type=name, help="the name in the peer's certificate (HOST)")
+        self._add_identity()
 
     def add_node(self, *, aet: str | None, shown: str) -> None:
         """What a server needs: its AE title, and the address it listens at. `shown` is the default's name in the help."""
@@ -56,6 +69,18 @@ class Parser(argparse.ArgumentParser):
         group.add_argument("-aet", "--aetitle", metavar="AET", type=ae_title, default=aet, help=f"this side's AE title ({shown})")
         group.add_argument("--host", metavar="ADDRESS", help="address to listen at (127.0.0.1: this machine only; 0.0.0.0: everybody)")
         self._add_common(group, 60)
+        tls = self._add_tls("who must have signed the peers' certificates (PEM: the site's CA and no other)", "any peer")
+        words = (
+            "the calling AE titles that a certificate may use, by its name or SHA-256 fingerprint; then no other may call; may be repeated"
+        )
+        tls.add_argument("--tls-caller", metavar="WHO=AET[,AET]", dest="tls_callers", type=caller, action="append", default=[], help=words)
+        users = self.add_argument_group("users")
+        users.add_argument(
+            "--users", metavar="FILE", type=Path, help="take those users only, with their passcodes; 'dimse passwd' writes it"
+        )
+        users.add_argument(
+            "--unsafe-plain-identity", action="store_true", help="UNSAFE: take passcodes without TLS, where others can read them"
+        )
 
     def add_query(self) -> None:
         """What C-FIND and C-MOVE ask with: information model, keys, query files."""
@@ -82,6 +107,31 @@ class Parser(argparse.ArgumentParser):
             "--trace-data", action="store_true", help="with the bytes of each PDU, hence values of patients' data, in the trace"
         )
 
+    def _add_tls(self, ca: str, whom: str) -> argparse._ArgumentGroup:
+        """What both sides have for TLS. `ca` is the help for the CA, `whom` they take unverified."""
+        group = self.add_argument_group("TLS", "Any of these options means TLS, 1.2 or 1.3.")
+        group.add_argument("--tls", action="store_true", help="use TLS")
+        group.add_argument("--tls-key", metavar="FILE", type=Path, help="this side's private key (PEM)")
+        group.add_argument("--tls-cert", metavar="FILE", type=Path, help="this side's certificate, and those between it and the CA (PEM)")
+        group.add_argument("--tls-ca", metavar="FILE", type=Path, help=ca)
+        words = f"UNSAFE: take {whom}: what passes is encrypted, but nobody knows with whom"
+        group.add_argument("--tls-no-verify", action="store_true", help=words)
+        return group
+
+    def _add_identity(self) -> None:
+        """Who uses this side (PS3.7 D.3.3.7). A passcode is no argument: everybody on this machine could see it."""
+        group = self.add_argument_group(
+            "user identity", "A passcode is asked for, unless a file or DIMSE_PASSCODE in the environment has it."
+        )
+        who = group.add_mutually_exclusive_group()
+        who.add_argument("--user", metavar="NAME", type=name, help="the user's name, with a passcode")
+        for option, what in (("--jwt", "JSON Web Token"), ("--saml", "SAML assertion"), ("--kerberos", "Kerberos service ticket")):
+            who.add_argument(option, metavar="FILE", type=Path, help=f"file with a {what}")
+        how = group.add_mutually_exclusive_group()
+        how.add_argument("--passcode-file", metavar="FILE", type=Path, help="file with the passcode, in its first line")
+        how.add_argument("--no-passcode", action="store_true", help="give the name only, which proves nothing")
+        group.add_argument("--unsafe-plain-identity", action="store_true", help="UNSAFE: send it without TLS, or to anybody")
+
     def _add_common(self, group: argparse._ArgumentGroup, response: float) -> None:
         self.add_trace()
         group.add_argument(
@@ -96,11 +146,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def client_timeouts(args: argparse.Namespace) -> Timeouts:
-    """The waits of a client: -to the connection, -ta association and release, -td responses."""
+    """The waits of a client: -to the connection and TLS, -ta association and release, -td responses."""
+    opening, association = args.timeout or None, args.acse_timeout or None
     return replace(
-        Timeouts(), connect=args.timeout or None, associate=args.acse_timeout or None, release=args.acse_timeout or None,
-        response=args.dimse_timeout or None,
-    )  # fmt: skip
+        Timeouts(), connect=opening, tls_handshake=opening, associate=association, release=association, response=args.dimse_timeout or None
+    )
 
 
 def server_timeouts(args: argparse.Namespace) -> Timeouts:
@@ -119,6 +169,37 @@ def ae_title(text: str) -> str:
     if not 1 <= len(title) <= 16 or not title.isascii() or not title.isprintable() or "\\" in title:
         raise argparse.ArgumentTypeError(f"{text!r} is no AE title: 1 to 16 ASCII characters without backslash")
     return title
+
+
+def name(text: str) -> str:
+    """The name of a user, or in a certificate."""
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: give printable characters")
+    return text
+
+
+def sha256(text: str) -> str:
+    """The fingerprint of a certificate."""
+    try:
+        return fingerprint(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def caller(text: str) -> tuple[str, tuple[str, ...]]:
+    """A certificate, by name or fingerprint, and the calling AE titles that it may use."""
+    certificate, equals, titles = text.rpartition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} binds no certificate: give NAME=AET or FINGERPRINT=AET, several AE titles with commas")
+    return certificate_name(certificate), tuple(ae_title(title) for title in titles.split(","))
+
+
+def certificate_name(text: str) -> str:
+    """A name in a certificate, or its fingerprint. One with more colons than an IPv6 address has is meant as a fingerprint."""
+    return sha256(text) if text.count(":") > IPV6_COLONS else name(text)
+
+
+IPV6_COLONS = 7
 
 
 def port(text: str) -> int:

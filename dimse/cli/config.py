@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from dimse.cli.arguments import ae_title
+from dimse.cli.arguments import ae_title, certificate_name
 from dimse.cli.failures import USAGE, Failure, os_words
+from dimse.errors import UsageError
 from dimse.services.handlers import Address
+from dimse.services.security import TLS
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An archive node: its AE title, where it listens, where it keeps things, and whom it can send to, by AE title."""
+    """A node: its AE title, where it listens, where it keeps things, whom it can send to (by AE title), and whom it lets in.
+
+    `users` is the file of their passcodes, which are taken without TLS if `users_over_plain`.
+    """
 
     aet: str = "ARCHIVE"
     host: str = "127.0.0.1"
     port: int = 4242
     data: Path = Path("dimse-data")
     peers: Mapping[str, Address] = field(default_factory=dict)
+    tls: TLS | None = None
+    users: Path | None = None
+    users_over_plain: bool = False
 
 
 def read_config(path: Path) -> Node:
-    """The node that a file describes; a relative data folder lies beside the file. Raises `Failure` (usage)."""
+    """The node that a file describes; relative files and folders lie beside it. Raises `Failure` (usage)."""
     try:
         content = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
@@ -39,9 +48,9 @@ def read_config(path: Path) -> Node:
 
 
 def _node(content: _Table, folder: Path) -> Node:
-    node = content.table("node", ("aet", "host", "port", "data"))
+    node = content.table("node", ("aet", "host", "port", "data", "tls", "users", "users_over_plain"))
     named = content.table("peers", None)
-    peers = [_peer(named.table(name, ("aet", "host", "port")), name) for name in named.keys]
+    peers = [_peer(named.table(name, ("aet", "host", "port", "tls")), name, folder) for name in named.keys]
     titles = [peer.aet for peer in peers]
     if twice := [title for title in titles if titles.count(title) > 1]:
         raise ValueError(f"two peers have the AE title {twice[0]}")
@@ -51,11 +60,43 @@ def _node(content: _Table, folder: Path) -> Node:
         node.port("port", 4242, lowest=0),
         folder / node.text("data", "dimse-data"),
         {peer.aet: peer for peer in peers},
+        _own_tls(node.table("tls", (*FILES, "no_verify", "callers")), folder) if "tls" in node.keys else None,
+        folder / node.text("users") if "users" in node.keys else None,
+        node.flag("users_over_plain"),
     )
 
 
-def _peer(table: _Table, name: str) -> Address:
-    return Address(table.title("aet", name), table.text("host"), table.port("port"))
+def _peer(table: _Table, name: str, folder: Path) -> Address:
+    tls = _peers_tls(table.table("tls", (*FILES, "no_verify", "pins", "name")), folder) if "tls" in table.keys else None
+    return Address(table.title("aet", name), table.text("host"), table.port("port"), tls)
+
+
+FILES = ("key", "cert", "ca")
+"""What the TLS of a node and that of its destinations have in common."""
+
+
+def _own_tls(table: _Table, folder: Path) -> TLS:
+    callers = table.table("callers", None) if "callers" in table.keys else None
+    bound = None if callers is None else {callers.certificate(who): callers.titles(who) for who in callers.keys}
+    return _tls(table, folder, callers=bound)
+
+
+def _peers_tls(table: _Table, folder: Path) -> TLS:
+    name = table.text("name") if "name" in table.keys else ""
+    if table.flag("no_verify") and (vain := [key for key in ("ca", "pins", "name") if key in table.keys]):
+        raise ValueError(f"{table.name}.no_verify takes anybody, so that {' and '.join(vain)} would not count")
+    return _tls(table, folder, pins=table.texts("pins"), server_name=name)
+
+
+def _tls(table: _Table, folder: Path, **options: object) -> TLS:
+    key, certificate, ca = (folder / table.text(name) if name in table.keys else None for name in FILES)
+    if (key is None) is not (certificate is None):
+        raise ValueError(f"{table.name}.key and {table.name}.cert belong together: give both, or neither")
+    try:
+        given: dict[str, Any] = {"unsafe_no_verify": table.flag("no_verify"), **options}  # Any: options of several types
+        return TLS(key=key, certificate=certificate, ca=ca, **given)
+    except UsageError as error:
+        raise ValueError(f"{table.name}: {error}") from None
 
 
 class _Table:
@@ -64,6 +105,7 @@ class _Table:
     def __init__(self, content: object, name: str, known: Sequence[str] | None) -> None:
         if not isinstance(content, dict):
             raise ValueError(f"{name} must be a table")
+        self.name = name
         self._content = content
         self._prefix = f"{name}." if name else ""
         for key in content:
@@ -83,17 +125,39 @@ class _Table:
             raise ValueError(f"{self._prefix}{key} must be a text, not {value!r}")
         return value
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._content.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
+            raise ValueError(f"{self._prefix}{key} must be a list of texts, not {value!r}")
+        return tuple(value)
+
+    def flag(self, key: str) -> bool:
+        value = self._content.get(key, False)
+        if not isinstance(value, bool):
+            raise ValueError(f"{self._prefix}{key} must be true or false, not {value!r}")
+        return value
+
     def title(self, key: str, default: str) -> str:
-        try:
-            return ae_title(self.text(key, default))
-        except argparse.ArgumentTypeError as error:
-            raise ValueError(f"{self._prefix}{key}: {error}") from None
+        return self._as(ae_title, key, self.text(key, default))
+
+    def titles(self, key: str) -> tuple[str, ...]:
+        return tuple(self._as(ae_title, key, title) for title in self.texts(key))
+
+    def certificate(self, key: str) -> str:
+        """The key itself, which names a certificate."""
+        return self._as(certificate_name, key, key)
 
     def port(self, key: str, default: int | None = None, *, lowest: int = 1) -> int:
         value = self._get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= 65_535:
             raise ValueError(f"{self._prefix}{key} must be a TCP port, {lowest} to 65535, not {value!r}")
         return value
+
+    def _as(self, kind: Callable[[str], str], key: str, text: str) -> str:
+        try:
+            return kind(text)
+        except argparse.ArgumentTypeError as error:
+            raise ValueError(f"{self._prefix}{key}: {error}") from None
 
     def _get(self, key: str, default: object) -> object:
         value = self._content.get(key, default)

@@ -10,6 +10,7 @@ from dimse.errors import (
     DimseError,
     Rejected,
     TimedOut,
+    TLSFailed,
     Unreachable,
 )
 
@@ -27,11 +28,33 @@ INTERRUPTED = 130
 OUTPUT_CLOSED = 141
 """Whoever read standard output went away: 128 and SIGPIPE."""
 
-OPTION_OF = {"connect": "-to", "associate": "-ta", "release": "-ta", "artim": "-ta", "response": "-td", "idle": "-td"}
+OPTION_OF = {
+    "connect": "-to",
+    "tls_handshake": "-to",
+    "associate": "-ta",
+    "release": "-ta",
+    "artim": "-ta",
+    "response": "-td",
+    "idle": "-td",
+}
 """The option that lengthens a wait of `Timeouts`."""
 
 OPTION_FOR = {(1, 3): "-aet", (1, 7): "-aec"}
 """The option that says otherwise what a rejection (source, reason) is about."""
+NO_REASON = 1, 1
+"""The source and reason of a rejection, of which one for a user identity is an instance (PS3.7 D.3.3.7)."""
+OPTION_FOR_TLS = {
+    "name its CA": "--tls-ca",
+    "pin its fingerprint": "--tls-pin",
+    "name that one for the check": "--tls-name",
+    "this side's private key and certificate": "--tls-key, --tls-cert",
+    "show a certificate": "--tls-key, --tls-cert",
+    "connect without TLS": "without --tls",
+    "is it a port for TLS": "else without --tls",
+}
+"""Words of the advice of a `TLSFailed` -> the option that follows it."""
+TLS_ALERT = "15H is no PDU type"
+"""Words of whoever reads the alert of a peer that wants TLS in the place of a PDU."""
 
 
 class Failure(Exception):
@@ -69,11 +92,15 @@ def os_words(error: OSError) -> str:
     return f"{error.filename}: {words}" if error.filename is not None else words
 
 
-def no_association(peer: str, error: Exception) -> Failure:
-    """Why no association came to be with `peer` (who and where)."""
+def no_association(peer: str, error: Exception, *, is_identified: bool = False) -> Failure:
+    """Why no association came to be with `peer` (who and where), to whom a user identity may have been shown."""
     advice = [_advice(error)]
-    if isinstance(error, ConnectionLost) or (isinstance(error, Aborted) and not error.by_peer):
-        advice = ["is it a DICOM port?", "--trace FILE keeps the PDUs"]
+    if isinstance(error, Rejected) and (error.source, error.reason) == NO_REASON and error.by_peer:
+        advice.append("it may not take the user that was shown" if is_identified else "it may want to know the user (--user)")
+    elif isinstance(error, Aborted) and TLS_ALERT in error.cause:
+        advice = ["it is a port for TLS: give --tls"]
+    elif isinstance(error, ConnectionLost) or (isinstance(error, Aborted) and not error.by_peer):
+        advice = ["is it a DICOM port, and with TLS on both sides or none?", "--trace FILE keeps the PDUs"]
     return Failure(NO_ASSOCIATION, f"no association with {peer}: {_told(error, *advice)}")
 
 
@@ -100,6 +127,9 @@ def _advice(error: Exception) -> str:
         case TimedOut():
             option = OPTION_OF.get(error.wait)
             return "; ".join(filter(None, (error.hint, f"a slow peer needs a longer {option}" if option else "")))
+        case TLSFailed():
+            options = [option for words, option in OPTION_FOR_TLS.items() if words in error.advice]
+            return f"{error.advice} ({', '.join(options)})" if options else error.advice
         case Unreachable(cause=TimeoutError()):
             return f"{error.advice}, or give it longer with -to"
         case AssociationError():

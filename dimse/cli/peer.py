@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pdu
 from dimse.association.config import Limits, Timeouts
@@ -16,6 +16,8 @@ from dimse.cli import arguments
 from dimse.cli.failures import FAILED, Failure, broken, no_association
 from dimse.cli.output import Output, clean, place
 from dimse.errors import AssociationError, ContextRefused, OperationFailed, ProtocolError
+from dimse.services.security import TLS
+from dimse.services.users import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,20 @@ class Target:
     limits: Limits
     trace: Trace | None
     operations: int = 1
+    tls: TLS | None = None
+    identity: Identity | None = None
 
     @classmethod
     def of(cls, args: argparse.Namespace, out: Output) -> Target:
-        """The target that the arguments of a client command name."""
+        """The target that the arguments of a client command name. May ask for a passcode. Raises `Failure` (usage)."""
         timeouts, limits = arguments.client_timeouts(args), arguments.limits(args)
-        return cls(args.host, args.port, args.call, args.aetitle, timeouts, limits, args.tracer)
+        target = cls(args.host, args.port, args.call, args.aetitle, timeouts, limits, args.tracer)
+        if not any(getattr(args, option) for option in arguments.SECURITY):
+            return target
+        from dimse.cli.security import client_tls, identity_of
+
+        tls = client_tls(args, out)
+        return replace(target, tls=tls, identity=identity_of(args, tls))
 
     def __str__(self) -> str:
         return f"{self.called} at {place(self.host, self.port)}"
@@ -55,12 +65,14 @@ class Target:
                 calling=self.calling,
                 contexts=contexts,
                 operations=self.operations,
+                tls=self.tls,
+                identity=self.identity,
                 timeouts=self.timeouts,
                 limits=self.limits,
                 trace=self.trace,
             )
         except (AssociationError, ProtocolError) as error:
-            raise no_association(str(self), error) from error
+            raise no_association(str(self), error, is_identified=self.identity is not None) from error
         if out.verbose:
             _tell(self, association, out)
         return association
@@ -112,8 +124,13 @@ def _tell(target: Target, association: Association, out: Output) -> None:
     implementation = f" ({clean(name.name)})" if name else ""
     longest = association.session.layer.max_pdu
     out.note(f"associated with {target}{implementation}, PDUs of at most {longest or 'any'} bytes")
+    if target.tls is not None or target.identity is not None:
+        from dimse.cli.security import told_of_security
+
+        for line in told_of_security(association.session.wire.security, target.identity, association.identity_response):
+            out.note(line)
     for accepted in association.accepted:
         out.note(f"  context {accepted.id}: {context_words(accepted.abstract_syntax, [accepted.transfer_syntax])}: accepted")
     for refused in association.refused:
         words = context_words(refused.context.abstract_syntax, refused.context.transfer_syntaxes)
-        out.note(f"  context {refused.id}: {words}: refused, {refused.words}")
+        out.note(f"  context {refused.id}: {words}: refused, {refused.explained}")

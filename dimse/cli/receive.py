@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 
 from dimse.cli.arguments import Parser, own_port
+from dimse.cli.config import Node
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output
+from dimse.cli.security import with_options
 from dimse.cli.serving import serve
 from dimse.services.handlers import Services
 from dimse.services.sinks import FolderSink
@@ -31,9 +33,9 @@ def parser() -> Parser:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Receives until a signal comes."""
+    node = with_options(Node(args.aetitle, args.host or "127.0.0.1", args.port, args.output_directory), args)
     try:
         sink = FolderSink(args.output_directory)
     except OSError as error:
         raise Failure(USAGE, f"cannot make the folder {os_words(error)}") from error
-    folder = str(args.output_directory.resolve())
-    return serve(args, Services(sink=sink.open), args.host or "127.0.0.1", args.port, folder, out, aet=args.aetitle)
+    return serve(args, Services(sink=sink.open), node, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dimse.cli.arguments import Parser, ae_title, own_port
 from dimse.cli.config import Node, read_config
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output, clean
+from dimse.cli.security import check_destinations, with_options
 from dimse.errors import UsageError
 from dimse.services.handlers import Address
 
@@ -24,11 +26,14 @@ The configuration file is TOML; what the command line says comes first:
   host = "0.0.0.0"
   port = 4242
   data = "images"            # beside the file, unless the path is absolute
+  tls = { key = "archive.key", cert = "archive.crt", ca = "site-ca.pem" }
+  users = "users"            # 'dimse passwd users NAME' writes it
 
   [peers.workstation]        # destinations of C-MOVE
   aet = "WORKSTATION"        # the name itself if left out
   host = "10.0.0.7"
   port = 104
+  tls = { key = "archive.key", cert = "archive.crt", ca = "site-ca.pem" }
 """
 
 
@@ -62,17 +67,24 @@ def run(args: argparse.Namespace, out: Output) -> int:
             patients, studies, series, instances = archive.counts()
             out.note(f"the archive holds {patients} patients, {studies} studies, {series} series, {instances} instances")
             for known in node.peers.values():
-                out.note(f"peer {known.aet} is at {clean(known.host)}:{known.port}")
+                out.note(f"peer {known.aet} is at {clean(known.host)}:{known.port}{', with TLS' if known.tls else ''}")
         services = archive.services(node.peers, aet=node.aet)
-        return serving.serve(args, services, node.host, node.port, str(node.data.resolve()), out, aet=node.aet)
+        return serving.serve(args, services, node, out)
 
 
 def node_of(args: argparse.Namespace) -> Node:
     """The node that the configuration file and, above it, the command line describe."""
     node = read_config(args.config) if args.config is not None else Node()
     given = {"aet": args.aetitle, "host": args.host, "port": args.port, "data": args.data}
-    peers = {**node.peers, **{known.aet: known for known in args.peers}}
-    return replace(node, peers=peers, **{name: value for name, value in given.items() if value is not None})
+    peers = {**node.peers, **{known.aet: _as_secure(known, node.peers) for known in args.peers}}
+    check_destinations(peers)
+    return with_options(replace(node, peers=peers, **{name: value for name, value in given.items() if value is not None}), args)
+
+
+def _as_secure(known: Address, configured: Mapping[str, Address]) -> Address:
+    """A destination of the command line, with the TLS that the file has for it: another host is no reason to go without."""
+    before = configured.get(known.aet)
+    return known if before is None else replace(known, tls=before.tls)
 
 
 def peer(text: str) -> Address:

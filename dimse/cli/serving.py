@@ -15,11 +15,13 @@ from typing import TypeVar
 
 from dimse.blocking import Server
 from dimse.cli import arguments
+from dimse.cli.config import Node
 from dimse.cli.failures import DONE, USAGE, Failure, OutputClosed
 from dimse.cli.output import Output, clean, in_bytes, place
+from dimse.cli.security import security_words, tell_unsafe, users_of
 from dimse.data.status import Status
 from dimse.errors import without_values
-from dimse.services.handlers import Answer, Request, Services, Sink
+from dimse.services.handlers import Answer, Peer, Request, Services, Sink
 from dimse.services.scp import Report
 
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
@@ -28,30 +30,42 @@ GRACE = 600.0
 T = TypeVar("T")
 
 
-def serve(args: argparse.Namespace, services: Services, host: str, port: int, folder: str, out: Output, *, aet: str) -> int:
-    """Listens, says so, and serves until SIGINT or SIGTERM. `folder` is where the data go. Raises `Failure` if it cannot listen."""
+def serve(args: argparse.Namespace, services: Services, node: Node, out: Output) -> int:
+    """Listens, says so, and serves until SIGINT or SIGTERM. Raises `Failure` if it cannot listen, or not as it should."""
     server = Server(
-        aet,
+        node.aet,
         narrated(services, out) if out.verbose else services,
         any_storage=args.any_storage,
+        tls=node.tls,
+        users=users_of(node),
         timeouts=arguments.server_timeouts(args),
         limits=arguments.limits(args),
         report=lambda report: _tell(report, out),
         trace=args.tracer,
     )
     try:
-        host, port = server.listen(host, port)
+        host, port = server.listen(node.host, node.port)
     except (OSError, OverflowError, UnicodeError) as error:
         why = ((error.strerror if isinstance(error, OSError) else "") or str(error)).partition(" (while attempting")[0]
-        raise Failure(USAGE, f"cannot listen at {place(host, port)}: {why}; choose another address or port") from error
+        raise Failure(USAGE, f"cannot listen at {place(node.host, node.port)}: {why}; choose another address or port") from error
     with _logged(out), _signals() as signals:
         server.start()
-        out.line(f"{aet} listens at {place(host, port)}, data in {clean(folder)}", flush=True)
-        out.result({"aet": aet, "host": host, "port": port, "data": folder}, flush=True)
+        _announce(replace(node, host=host, port=port), out)
         signals.wait()
         out.note(f"{out.program}: stopping when what runs has ended; once more stops at once")
         _stop(server, signals)
     return DONE
+
+
+def _announce(node: Node, out: Output) -> None:
+    """Where a server listens, how, and for whom."""
+    tell_unsafe(node, out)
+    folder, users = str(node.data.resolve()), None if node.users is None else str(node.users.resolve())
+    how = " for TLS" if node.tls is not None else ""
+    whom = f", for the users in {clean(users)} only" if users else ""
+    out.line(f"{node.aet} listens{how} at {place(node.host, node.port)}, data in {clean(folder)}{whom}", flush=True)
+    where = {"aet": node.aet, "host": node.host, "port": node.port, "data": folder}
+    out.result({**where, "tls": node.tls is not None, "users": users}, flush=True)
 
 
 class Signals:
@@ -127,20 +141,25 @@ def _logged(out: Output) -> Iterator[None]:
 
 def _tell(report: Report, out: Output) -> None:
     """One association, when it has ended. Who only opens a connection and closes it, to see whether we are there, is told of by -v."""
-    if not report.peer.calling and not report.counts and not out.verbose:
+    peer = report.peer
+    if not peer.calling and "TLS" not in report.ended and not out.verbose:  # TLS on one side only is what somebody looks for
         return
     counts = ", ".join(f"{count} {clean(name)}" for name, count in report.counts.items()) or "nothing asked"
     failed = f" ({report.failed} failed)" if report.failed else ""
     sizes = [f"{in_bytes(size)} {way}" for size, way in ((report.bytes_received, "in"), (report.bytes_sent, "out")) if size]
     with suppress(OutputClosed, Failure):  # a server goes on when nobody reads what it says
-        ended = clean(report.ended.partition("; ")[0])  # without the advice, which is for whoever asked
-        words = f"{counts}{failed}{''.join(f', {size}' for size in sizes)}: {ended}"
-        out.line(f"{time.strftime('%H:%M:%S')} {_who(report.peer.calling, report.peer.address)}: {words}", flush=True)
+        words = f"{counts}{failed}{''.join(f', {size}' for size in sizes)}: {clean(report.ended)}"
+        out.line(f"{time.strftime('%H:%M:%S')} {_who(peer)}: {words}", flush=True)
+        if peer.security is not None:
+            out.detail(f"  {_who(peer)}: {security_words(peer.security)}")
         out.result(
             {
-                "calling": report.peer.calling,
-                "called": report.peer.called,
-                "address": report.peer.address,
+                "calling": peer.calling,
+                "called": peer.called,
+                "address": peer.address,
+                "tls": peer.security.protocol if peer.security else None,
+                "certificate": peer.security.certificate.fingerprint if peer.security else None,
+                "user": peer.user.name if peer.user else None,
                 "counts": report.counts,
                 "failed": report.failed,
                 "bytes_received": report.bytes_received,
@@ -151,15 +170,16 @@ def _tell(report: Report, out: Output) -> None:
         )
 
 
-def _who(calling: str, address: str) -> str:
-    return f"{clean(calling) or '(no association)'} from {clean(address)}"
+def _who(peer: Peer) -> str:
+    user = f" (user {clean(peer.user.name)})" if peer.user else ""
+    return f"{clean(peer.calling) or '(no association)'}{user} from {clean(peer.address)}"
 
 
 def narrated(services: Services, out: Output) -> Services:
     """The same services, with a line on each operation (-v)."""
 
     def tell(request: Request, words: str) -> None:
-        out.note(f"  {_who(request.peer.calling, request.peer.address)}: {words}")
+        out.note(f"  {_who(request.peer)}: {words}")
 
     def sink(open_sink: Callable[[Request], Sink]) -> Callable[[Request], Sink]:
         return lambda request: _NarratedSink(open_sink(request), lambda words: tell(request, words), request)

@@ -140,7 +140,7 @@ def test_our_own_rejection(run: Run, serving: Start) -> None:
             "the peer aborted the association: aborted by the service user (source 0, reason 0) (PS3.8 9.3.8); the peer's application",
         ),
         ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "this side aborted the association because 48H is no PDU type"),
-        ([b""], "the connection closed before the association was released (PS3.8 9.2.3, AA-4); is it a DICOM port?"),
+        ([b""], "the connection closed before the association was released (PS3.8 9.2.3, AA-4); is it a DICOM port, and with TLS"),
         ([accepting(3)], "because presentation context 3 is answered but was never proposed"),
     ],
 )

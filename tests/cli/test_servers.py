@@ -58,11 +58,14 @@ def test_receive(run: Run, during: During, tmp_path: Path) -> None:
 def test_receive_json(run: Run, during: During, tmp_path: Path) -> None:
     during(echo)
     listening, echoed = run("receive", "--json", "-od", tmp_path, 0).results
-    assert listening == {"aet": "RECEIVER", "host": HOST, "port": listening["port"], "data": str(tmp_path)}
+    assert listening == {"aet": "RECEIVER", "host": HOST, "port": listening["port"], "data": str(tmp_path), "tls": False, "users": None}
     assert str(echoed.pop("address")).startswith(HOST)
     assert echoed == {
         "calling": "SENDER",
         "called": "ANY-SCP",
+        "tls": None,
+        "certificate": None,
+        "user": None,
         "counts": {"C-ECHO": 1},
         "failed": 0,
         "bytes_received": 0,
@@ -250,6 +253,47 @@ def test_a_configuration(tmp_path: Path) -> None:
     assert read_config(path) == Node(data=tmp_path / "dimse-data")
 
 
+def test_a_configuration_with_tls_and_users(tmp_path: Path) -> None:
+    """Files lie beside the file, unless their paths are absolute."""
+    path = tmp_path / "node.toml"
+    path.write_text("""
+[node]
+tls = { key = "own.key", cert = "/etc/own.crt", ca = "site/ca.pem", callers = { ct1 = ["CT1", "CT2"], ct2 = [] } }
+users = "users"
+users_over_plain = true
+[peers.A]
+host = "h"
+port = 1
+tls = { ca = "ca.pem", name = "archive.example" }
+[peers.B]
+host = "h"
+port = 1
+tls = {}
+[peers.C]
+host = "h"
+port = 1
+""")
+    node = read_config(path)
+    assert node.tls == dimse.TLS(
+        key=tmp_path / "own.key",
+        certificate=Path("/etc/own.crt"),
+        ca=tmp_path / "site" / "ca.pem",
+        callers={"ct1": ("CT1", "CT2"), "ct2": ()},
+    )
+    assert (node.users, node.users_over_plain) == (tmp_path / "users", True)
+    wanted = [dimse.TLS(ca=tmp_path / "ca.pem", server_name="archive.example"), dimse.TLS(), None]
+    assert [peer.tls for peer in node.peers.values()] == wanted
+    path.write_text("[node.tls]\nno_verify = true")
+    assert read_config(path).tls == dimse.TLS(unsafe_no_verify=True)
+
+
+def test_another_host_of_a_destination_is_no_reason_to_go_without_tls(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('[peers.A]\nhost = "h"\nport = 1\ntls = {}')
+    node = node_of(parser().parse_args(["--config", str(path), "--peer", "A=i:2", "--peer", "B=i:3"]))
+    assert node.peers == {"A": dimse.Address("A", "i", 2, dimse.TLS()), "B": dimse.Address("B", "i", 3)}
+
+
 def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_text(CONFIG)
@@ -265,9 +309,9 @@ def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("[node]\nname = 'x'", "unknown key node.name; known are aet, host, port, data"),
+        ("[node]\nname = 'x'", "unknown key node.name; known are aet, host, port, data, tls, users, users_over_plain"),
         ("[nodes]", "unknown key nodes; known are node, peers"),
-        ("[peers.A]\nhost = 'h'\nport = 1\nae = 'x'", "unknown key peers.A.ae; known are aet, host, port"),
+        ("[peers.A]\nhost = 'h'\nport = 1\nae = 'x'", "unknown key peers.A.ae; known are aet, host, port, tls"),
         ("[peers.A]\nhost = 'h'", "peers.A.port is missing"),
         ("[peers.A]\nport = 1", "peers.A.host is missing"),
         ("[peers.a_name_that_is_too_long]\nhost = 'h'\nport = 1", "peers.a_name_that_is_too_long.aet: "),
@@ -279,6 +323,30 @@ def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:
         ("[node]\nport = 70000", "node.port must be a TCP port"),
         ("[node]\nhost = ''", "node.host must be a text, not ''"),
         ("[node]\naet = 5", "node.aet must be a text, not 5"),
+        ("[node]\ntls = true", "node.tls must be a table"),
+        ("[node.tls]\nkeys = 'x'", "unknown key node.tls.keys; known are key, cert, ca, no_verify, callers"),
+        ("[node.tls]\nkey = 'x'", "node.tls.key and node.tls.cert belong together: give both, or neither"),
+        ("[node.tls]\nkey = 5\ncert = 'x'", "node.tls.key must be a text, not 5"),
+        ("[node.tls]\nkey = 'x'\ncert = 'x'\nca = ''", "node.tls.ca must be a text, not ''"),
+        ("[node.tls]\nno_verify = 'no'", "node.tls.no_verify must be true or false, not 'no'"),
+        ("[node.tls]\npins = []", "unknown key node.tls.pins"),
+        ("[node.tls]\ncallers = ['ct1']", "node.tls.callers must be a table"),
+        ("[node.tls.callers]\nct1 = 'CT1'", "node.tls.callers.ct1 must be a list of texts, not 'CT1'"),
+        ("[node.tls.callers]\nct1 = ['a_name_that_is_too_long']", "node.tls.callers.ct1: 'a_name_that_is_too_long' is no AE title"),
+        ("[node.tls.callers]\n'a:b:c:d:e:f:a:b:c:d' = ['CT1']", "is no SHA-256 fingerprint"),
+        ("[node]\nusers = 1", "node.users must be a text, not 1"),
+        ("[node]\nusers_over_plain = 1", "node.users_over_plain must be true or false, not 1"),
+        (
+            "[peers.A]\nhost = 'h'\nport = 1\ntls = { callers = {} }",
+            "unknown key peers.A.tls.callers; known are key, cert, ca, no_verify, pins",
+        ),
+        (
+            "[peers.A]\nhost = 'h'\nport = 1\ntls = { pins = ['ab'] }",
+            "peers.A.tls: 'ab' is no SHA-256 fingerprint of 64 hexadecimal digits",
+        ),
+        ("[peers.A]\nhost = 'h'\nport = 1\ntls = { pins = 'ab' }", "peers.A.tls.pins must be a list of texts, not 'ab'"),
+        ("[peers.A]\nhost = 'h'\nport = 1\ntls = { name = '' }", "peers.A.tls.name must be a text, not ''"),
+        ("[peers.A]\nhost = 'h'\nport = 1\ntls = { no_verify = true, ca = 'x' }", "peers.A.tls.no_verify takes anybody, so that ca would"),
         ("[node", "is no TOML: "),
         ("\xff", "is no TOML: "),
     ],

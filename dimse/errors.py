@@ -42,6 +42,17 @@ REJECTION_ADVICE = {
     (3, 1): "the peer is busy: wait for associations to end, or raise its limit",
     (3, 2): "the peer has as many associations as it takes: wait for some to end, or raise its limit",
 }
+OWN_REJECTION_ADVICE = {
+    # (source, reason), PS3.8 Table 9-21: what to do where this side rejected
+    (1, 1): "the caller has to show a user identity that this side knows",
+    (1, 2): "the caller speaks something else than DICOM: it may want another port",
+    (1, 3): "the caller has to give a calling AE title that is its own here",
+    (1, 7): "the caller has to give this side's AE title as called",
+    (2, 1): "a trace names what the request lacks or has too much of",
+    (2, 2): "the caller has to offer version 1 of the protocol, which is bit 0",
+    (3, 1): "the caller may try again later",
+    (3, 2): "the caller may try again later; Limits(associations=..., associations_per_host=...) allow more",
+}
 ABORT_ADVICE: dict[tuple[int, int | None], str] = {
     # (source, reason), PS3.8 Table 9-26: what to do
     (0, None): "the peer's application gave up, which has no reason code: the peer's log may tell why",
@@ -116,11 +127,16 @@ class Unreachable(AssociationError):
         self.cause = cause
 
     @property
-    def what(self) -> str:
+    def why(self) -> str:
+        """The cause in words."""
         if isinstance(self.cause, TimeoutError):
-            return f"cannot open a connection to {self.address}: no answer in time"
+            return "no answer in time"
         said = self.cause.strerror if isinstance(self.cause, OSError) else ""
-        return f"cannot open a connection to {self.address}: {said or str(self.cause) or type(self.cause).__name__}"
+        return said or str(self.cause) or type(self.cause).__name__
+
+    @property
+    def what(self) -> str:
+        return f"cannot open a connection to {self.address}: {self.why}"
 
 
 class TLSFailed(AssociationError):
@@ -166,7 +182,7 @@ class Rejected(AssociationError):
     @property
     def advice(self) -> str:
         if not self.by_peer:
-            return ""
+            return OWN_REJECTION_ADVICE.get((self.source, self.reason), "")
         advice = REJECTION_ADVICE.get((self.source, self.reason), NO_SUCH_CODE)
         return f"try again later; {advice}" if self.transient else advice
 
@@ -185,10 +201,11 @@ class Aborted(AssociationError):
 
     @property
     def what(self) -> str:
-        who = "the peer" if self.by_peer else "this side"
-        because = f" because {self.cause}" if self.cause else ""
         numbers = f"source {self.source}, reason {self.reason}"
-        return f"{who} aborted the association{because}: {abort_words(self.source, self.reason)} ({numbers})"
+        if self.cause and not self.by_peer:
+            return f"this side aborted the association because {self.cause} ({numbers})"
+        who = "the peer" if self.by_peer else "this side"
+        return f"{who} aborted the association: {abort_words(self.source, self.reason)} ({numbers})"
 
     @property
     def advice(self) -> str:

@@ -89,8 +89,8 @@ class SocketWire:
             chunk = self._receive(None if due is None else due - now) if wait else self._receive_now()
         except BlockingIOError:
             return self._after(self.layer.timeout(time.monotonic())) if wait else []
-        except OSError:
-            return self.layer.receive_eof()
+        except OSError as error:
+            return self.layer.receive_eof(error.strerror or "")
         finally:
             self._waiting_since = None
         if self._interrupted and not chunk and self.layer.established:
@@ -232,7 +232,9 @@ def dial(host: str, port: int, layer: UpperLayer, tls: TLS | None = None) -> Soc
     try:
         sock = socket.create_connection((host, port), timeout=layer.timeouts.connect)
     except (OSError, OverflowError, UnicodeError) as error:
-        raise Unreachable(f"{host}:{port}", error) from error
+        unreachable = Unreachable(f"{host}:{port}", error)
+        layer.receive_eof(unreachable.why)
+        raise unreachable from error
     wire = SocketWire(sock, layer, f"{host}:{port}", channel)
     try:
         drive(wire.secure())

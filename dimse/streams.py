@@ -278,7 +278,9 @@ async def dial(host: str, port: int, layer: UpperLayer, tls: TLS | None = None) 
         async with asyncio.timeout(layer.timeouts.connect):
             _, wire = await loop.create_connection(lambda: StreamWire(layer, secured=secured), host, port)
     except (OSError, OverflowError, UnicodeError) as error:
-        raise Unreachable(f"{host}:{port}", error) from error
+        unreachable = Unreachable(f"{host}:{port}", error)
+        layer.receive_eof(unreachable.why)
+        raise unreachable from error
     try:
         await wire.secure()
     except BaseException:

@@ -46,7 +46,10 @@ EXAMPLES = [
         Aborted(0, 0, True),
         f"the peer aborted the association: {abort_words(0, 0)} (source 0, reason 0) (PS3.8 9.3.8); the peer's appli",
     ),
-    (Aborted(2, 2, False, "a PDU came in Sta6"), "this side aborted the association because a PDU came in Sta6: "),
+    (
+        Aborted(2, 2, False, "a PDU came in Sta6"),
+        "this side aborted the association because a PDU came in Sta6 (source 2, reason 2) (PS3.8 9.3.8); a trace shows",
+    ),
     (ConnectionLost(), "the connection closed before the association was released (PS3.8 9.2.3, AA-4)"),
     (ConnectionLost(OSError("reset")), "was released: reset (PS3.8"),
     (
@@ -61,7 +64,8 @@ EXAMPLES = [
     (TimedOut("tea", 1), "gave up after 1 s: the wait 'tea' passed and what was awaited did not happen (PS3.8 7.3); a slow peer"),
     (Aborted(2, 6, True), "(source 2, reason 6) (PS3.8 9.3.8); the peer did not like a value"),
     (Aborted(1, 3, True), "(source 1, reason 3) (PS3.8 9.3.8); the standard has no such code"),
-    (Rejected(1, 1, 7, by_peer=False), "this side rejected the association: "),
+    (Rejected(1, 1, 7, by_peer=False), "this side rejected the association: rejected for good by the service user: called AE title"),
+    (Rejected(1, 1, 7, by_peer=False), "reason 7) (PS3.8 9.3.4); the caller has to give this side's AE title as called"),
     (Rejected(2, 3, 2), "(PS3.8 9.3.4); try again later; the peer has as many associations as it takes"),
     (ProtocolError("bad \x1b[31m\n name"), r"bad \x1b[31m\n name"),
     (ContextRefused("no context for CT"), "no context for CT (PS3.8 7.1.1.14); propose the SOP class"),
@@ -123,10 +127,11 @@ def test_every_class_is_drawn_where_it_stands() -> None:
 def test_every_code_of_the_standard_has_its_advice() -> None:
     """Per rejection, per reason of an abort, per result of a context, per wait: each other words, and none the word for unknown codes."""
     rejections = [Rejected(1, source, reason).advice for source, reasons in REASONS.items() for reason in reasons]
+    own = [Rejected(1, source, reason, by_peer=False).advice for source, reasons in REASONS.items() for reason in reasons]
     aborts = [Aborted(source, reason, True).advice for source, reason in [(0, 0), *((2, reason) for reason in AbortReason)]]
     contexts = [errors.explained(result) for result in ContextResult]
     waits = [TimedOut(field.name, 1).what for field in fields(Timeouts)]
-    for texts in (rejections, aborts, contexts, waits):
+    for texts in (rejections, own, aborts, contexts, waits):
         assert len(set(texts)) == len(texts)
         assert [text for text in texts if "no such code" in text or "what was awaited" in text or not text] == []
     assert "no such code" in Rejected(1, 3, 0).advice

@@ -130,11 +130,11 @@ class UpperLayer:
             return []
         return [event for piece in self._witness.pieces(chunk) for event in self._receive(piece)]
 
-    def receive_eof(self) -> list[Event]:
-        """The transport was closed by the peer or broke (Evt17)."""
+    def receive_eof(self, why: str = "") -> list[Event]:
+        """The transport was closed by the peer, broke, or did not open (Evt17). `why` is for the trace."""
         events: list[Event] = []
         if not self.closed:
-            self._step(Evt.TRANSPORT_CLOSED, None, events)
+            self._step(Evt.TRANSPORT_CLOSED, why, events)
         return events
 
     def timeout(self, now: float) -> list[Event]:
@@ -355,7 +355,7 @@ def _indications(action: Action, value: Value, agreement: Agreement | None) -> l
             return [ReleaseConfirmation()]
         case Indicate.ABORT, pdu.Abort():
             return [AbortIndication(value.source, value.reason, by_peer=True)]
-        case Indicate.P_ABORT, None:
+        case Indicate.P_ABORT, str():
             return [ConnectionClosed()]
         case Indicate.P_ABORT, _:
             return [AbortIndication(pdu.AbortSource.SERVICE_PROVIDER, _abort_reason(value), by_peer=False, cause=_cause(value))]

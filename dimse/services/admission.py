@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import NamedTuple
 
 import pdu
-from dimse.errors import UsageError
+from dimse.errors import Rejected, UsageError
 from dimse.services.handlers import Peer, User
 from dimse.services.users import Unidentified
 
@@ -27,9 +27,9 @@ class TurnedAway(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Answer and reason."""
-        words = pdu.rejection_words(self.answer.result, self.answer.source, self.answer.reason)
-        return f"rejected: {words} ({self.why})" if self.why else f"rejected: {words}"
+        """Answer, reason, the clause, and what the caller can do."""
+        rejected = Rejected(self.answer.result, self.answer.source, self.answer.reason, by_peer=False)
+        return f"rejected: {self.answer} ({f'{self.why}; ' if self.why else ''}{rejected.clause}); {rejected.advice}"
 
 
 Admit = Callable[[pdu.AssociateRQ], TurnedAway | None]

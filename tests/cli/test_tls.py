@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
 
 import dimse
 import pdu
@@ -193,8 +193,8 @@ def test_a_host_that_cannot_be(run: Run) -> None:
 def encrypted(certificates: Certificates) -> Path:
     """A key that is protected by a passphrase."""
     path = certificates.folder / "encrypted.key"
-    command = ["openssl", "pkey", "-aes128", "-passout", "pass:x", "-in", str(certificates.ct1.key), "-out", str(path)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    key = load_pem_private_key(certificates.ct1.key.read_bytes(), None)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
     return path
 
 

@@ -12,6 +12,7 @@
     ├── ProtocolError             the peer broke PS3.7; the association has been aborted
     ├── OperationFailed           the peer answered a failure where a result was asked for
     ├── DataError (ValueError)    wrong bytes in a data set, command set or file
+    │   └── OddData               wrong ones which do not show that anything is missing
     ├── UsageError (RuntimeError) this side's caller asked for what the state does not allow
     └── Refused                   raised BY a handler, to answer an operation with a failure
 
@@ -313,6 +314,10 @@ class DataError(DimseError, ValueError):
     def __str__(self) -> str:
         place = "" if self.offset is None else f" at offset {self.offset}"
         return _text(self.what + place, self.clause, self.advice)
+
+
+class OddData(DataError):
+    """A data set breaks a rule in a place behind which it cannot be read on; it may be complete for all that."""
 
 
 class UsageError(DimseError, RuntimeError):

@@ -16,7 +16,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -28,7 +28,7 @@ from typing import Final, Literal
 from dimse.archive.attributes import BY_TAG, SCANNED, SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dimse.archive.index import Header, Index, Instance
 from dimse.data.datasets import DataSet
-from dimse.data.elements import Buffer, elements, pick
+from dimse.data.elements import scan
 from dimse.data.part10 import FileMeta
 from dimse.data.sources import FileSource
 from dimse.data.status import (
@@ -50,13 +50,15 @@ Durability = Literal["relaxed", "full"]
 HELD: Final = 1_048_576
 """Bytes of a data set that are kept in memory before it needs a file."""
 HEAD: Final = 262_144
-"""Bytes of a longer one that stay in memory for the header scan; where they do not suffice the file is looked into."""
+"""Bytes of a longer one that stay in memory for the header scan, which then needs no look into the file; nearly always."""
 
 MAX_COMPARED: Final = 67_108_864
 """Bytes of an instance that is compared element by element with another encoding of it; a larger one counts as another."""
 
+MAX_COMMENT: Final = 64
+"""Characters of an Error Comment (0000,0902)."""
+
 _MAX_PIECES: Final = 1024  # IOV_MAX of Linux and the BSDs
-_LAST_SCANNED: Final = max(SCANNED)
 
 
 class Storage:
@@ -229,20 +231,23 @@ class InstanceSink:
         return status
 
     def _scan(self) -> Header:
-        """The values that the index is made of, from what is in memory if that suffices, else from the file."""
+        """The values that the index is made of. Refuses a data set that ends early: 0000H says that all of it is kept."""
         syntax = self._meta.transfer_syntax_uid
         try:
-            raw = pick(self._held, syntax, SCANNED)
-        except DataError:
-            raw = self._scan_leniently(syntax)
-        return Header(raw, "little" if syntax.is_little_endian else "big")
+            found = self._found(syntax)
+        except DataError as error:
+            raise Refused(CANNOT_UNDERSTAND, error.what[:MAX_COMMENT]) from error
+        return Header(found, "little" if syntax.is_little_endian else "big")
 
-    def _scan_leniently(self, syntax: UID) -> dict[int, bytes]:
-        """What can be read of a data set that is longer than what is held, or that is odd somewhere behind what matters."""
+    def _found(self, syntax: UID) -> dict[int, bytes]:
+        """The same, read from what is in memory if that suffices, else from the file."""
         if self._file is None:
-            return _read_until_odd(self._held, syntax, 0)
+            return scan(self._held, syntax, SCANNED)
+        if not syntax.is_deflated:
+            with suppress(DataError):
+                return scan(self._held, syntax, SCANNED, size=self._size)
         with _resources(), mmap(self._file.fd, 0, access=ACCESS_READ) as whole:
-            return _read_until_odd(whole, syntax, len(self._prefix))
+            return scan(whole, syntax, SCANNED, start=len(self._prefix))
 
     def _check(self, header: Header) -> None:
         """Refuses a data set that is not what the command said (A900H), or that belongs nowhere (C000H) (PS3.4 B.2.3)."""
@@ -314,22 +319,6 @@ def _same_content(one: Path, other: Path) -> bool:
         return False
     first, second = (DataSet(source.path.read_bytes()[source.offset :], source.transfer_syntax).dataset for source in sources)
     return first == second
-
-
-def _read_until_odd(data: Buffer, syntax: UID, start: int) -> dict[int, bytes]:
-    """The values wanted by the index as far as the data set can be read: an archive need not like all of what it keeps."""
-    found: dict[int, bytes] = {}
-    try:
-        if syntax.is_deflated:
-            return pick(data, syntax, SCANNED, start=start)
-        for element in elements(data, syntax, start=start):
-            if element.tag in SCANNED:
-                found.setdefault(element.tag, bytes(element.value))
-            elif element.tag > _LAST_SCANNED:
-                break
-    except DataError:
-        pass
-    return found
 
 
 def _lock(folder: Path) -> int:

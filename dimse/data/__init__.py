@@ -3,6 +3,8 @@
     uids       UID, the transfer syntaxes and SOP classes by name
     status     Status and its categories (PS3.7 Annex C and the services of PS3.4)
     elements   walking, picking and encoding data elements (PS3.5 section 7)
+    headers    where the value of an element ends, and how far a sequence reaches
+    deflate    deflated data sets, inflated under limits
     commands   CommandSet, the messages of PS3.7 section 9.3 and 10.3, and their mandatory fields
     datasets   DataSet: encoded bytes and their transfer syntax, read lazily
     part10     files of PS3.10: the meta header, and `find_files`

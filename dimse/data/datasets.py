@@ -16,8 +16,10 @@ from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dimse.data.elements import PIXEL_DATA, Element, encode_element, inflate
+from dimse.data.deflate import inflate
+from dimse.data.elements import Element, encode_element
 from dimse.data.elements import elements as walk
+from dimse.data.headers import PIXEL_DATA
 from dimse.data.uids import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dimse.errors import DataError
 

@@ -6,38 +6,45 @@ set, whatever it announces, costs more than time in proportion to its length. Ev
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from mmap import mmap
-from struct import Struct
+from itertools import chain
 from struct import error as struct_error
 from typing import NamedTuple
 
-from dimse.data.uids import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from dimse.errors import DataError
+from dimse.data.deflate import MAX_INFLATED, inflate, inflating
+from dimse.data.headers import (
+    ENDLESS,
+    ITEM,
+    ITEM_GROUP,
+    LITTLE,
+    MAX_NESTED,
+    PADDED_WITH_NUL,
+    SHORT,
+    SHORT_NAMES,
+    UNDEFINED_LENGTH,
+    Buffer,
+    Layout,
+    extent,
+    head_at,
+    layout_of,
+    leftover,
+    stray,
+    too_long,
+    words_of,
+)  # fmt: skip
+from dimse.data.uids import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from dimse.errors import DataError, OddData
 
-Buffer = bytes | bytearray | memoryview | mmap
-"""What an encoded data set may lie in."""
-
-MAX_DEPTH = 64
-"""Sequences of undefined length inside each other. Real ones nest about ten deep (structured reports)."""
-MAX_INFLATED = 268_435_456
-"""Bytes that a deflated data set may become unless the caller says otherwise."""
 MAX_INFLATED_HEAD = 16_777_216
 """Bytes of a deflated data set that `pick` holds: what stands before Pixel Data is a few KiB, a large report a few MiB."""
-MAX_RATIO = 1000
-"""Times that a deflated data set may grow. Deflate reaches 1032 on nothing but one repeated byte; real images stay below 100."""
-RATIO_SLACK = 65_536
-"""Bytes that may come out before the ratio is looked at: short streams of few elements reach any ratio."""
-MAX_TRAILER = 9
-"""Bytes behind the end of a deflate stream: one that makes the length even, and gzip's eight, which some writers leave there."""
-
-UNDEFINED_LENGTH = 0xFFFFFFFF
-PIXEL_DATA = 0x7FE00010
-ITEM = 0xFFFEE000
-ITEM_DELIMITATION = 0xFFFEE00D
-SEQUENCE_DELIMITATION = 0xFFFEE0DD
+MAX_ELEMENTS = 100_000
+"""Elements of the top level that `scan` passes: the standard has about 5,000 attributes, and a header a hundred of them."""
+MAX_VALUE = 40_960
+"""Bytes of a value that `scan` copies: those of 10,240 characters, which the longest text that is looked for (LT) has (PS3.5 6.2)."""
+MAX_SCANNED = 67_108_864
+"""Bytes of a deflated data set that `scan` inflates, a quarter of a second's work; what comes behind them is taken as it is."""
+HELD = 4_194_304
+"""Bytes of a deflated data set that `scan` holds to read them to the end; of a longer one only the stream's end is looked for."""
 
 
 class Element(NamedTuple):
@@ -65,14 +72,14 @@ def elements(data: Buffer, transfer_syntax: str = ExplicitVRLittleEndian, *, sta
     """
     if UID(transfer_syntax).is_deflated:
         data, start = inflate(memoryview(data)[start:]), 0
-    layout = _layout(transfer_syntax)
+    layout = layout_of(transfer_syntax)
     view = memoryview(data)
     at, end = start, len(view)
     while at < end:
-        head = _head(view, at, layout)
-        if head.tag >> 16 == _ITEM_GROUP:
-            raise _stray(head.tag, at)
-        stop, after = _extent(view, at, head, layout)
+        head = head_at(view, at, layout)
+        if head.tag >> 16 == ITEM_GROUP:
+            raise stray(head.tag, at)
+        stop, after = extent(view, at, head, layout, ENDLESS)
         yield Element(head.tag, head.vr, view[head.start : stop], at, head.length == UNDEFINED_LENGTH)
         at = after
 
@@ -83,14 +90,14 @@ def items(element: Element, transfer_syntax: str = ExplicitVRLittleEndian) -> It
     `transfer_syntax` is that of the data set around it; walk an item with `elements(item, syntax_inside(...))`.
     Raises `DataError`, whose offset counts from the start of the element's value.
     """
-    layout = _layout(syntax_inside(element, transfer_syntax))
+    layout = layout_of(syntax_inside(element, transfer_syntax))
     view = element.value
     at, end = 0, len(view)
     while at < end:
-        head = _head(view, at, layout)
+        head = head_at(view, at, layout)
         if head.tag != ITEM:
-            raise DataError(f"{_words(head.tag)} stands where an item must begin", at, "PS3.5 7.5.1")
-        stop, after = _extent(view, at, head, layout)
+            raise DataError(f"{words_of(head.tag)} stands where an item must begin", at, "PS3.5 7.5.1")
+        stop, after = extent(view, at, head, layout, ENDLESS)
         yield view[head.start : stop]
         at = after
 
@@ -124,18 +131,34 @@ def pick(
     inflated and forgotten, piece by piece, up to `limit` bytes.
     """
     last = max(tags, default=-1)
+    found: dict[int, bytes] = {}
     if UID(transfer_syntax).is_deflated:
-        return _pick_deflated(_inflating(memoryview(data)[start:], limit), frozenset(tags), last, whole)
-    return _pick(data, start, _layout(transfer_syntax), frozenset(tags), _NO_TAG if whole else last)[0]
+        _pick_deflated(inflating(memoryview(data)[start:], limit), frozenset(tags), last, whole, found)
+    else:
+        _pick(data, start, layout_of(transfer_syntax), frozenset(tags), _NO_TAG if whole else last, found)
+    return found
 
 
-def inflate(data: Buffer, limit: int = MAX_INFLATED) -> bytes:
-    """What a deflated data set is when inflated (PS3.5 A.5).
+def scan(data: Buffer, transfer_syntax: str, tags: Collection[int], *, start: int = 0, size: int | None = None) -> dict[int, bytes]:
+    """What `pick` finds, of a data set from a stranger, which is read to its end: one that is cut off anywhere is a `DataError`.
 
-    Raises `DataError` for a stream that is none or does not end, for more than `limit` bytes, and for a growth beyond
-    `MAX_RATIO`; then no more than that has been held.
+    So is one beyond `MAX_ELEMENTS`, `MAX_DEPTH` or the growth that `inflate` allows. Where a data set is odd reading ends, and
+    what was found by then counts; so it does behind `MAX_NESTED` and `MAX_SCANNED`. Values are copied up to `MAX_VALUE` bytes.
+
+    `data` may hold only the beginning of a data set of `size` bytes. A `DataError` may then mean that it is too little of it.
     """
-    return b"".join(_inflating(memoryview(data), limit))
+    found: dict[int, bytes] = {}
+    end = len(data) if size is None else start + size
+    try:
+        if UID(transfer_syntax).is_deflated:
+            with memoryview(data) as view, view[start:end] as stream:  # released at once: a mmap cannot be closed before
+                _scan_deflated(inflating(stream, MAX_SCANNED), frozenset(tags), found)
+        else:
+            _pick(data, start, layout_of(transfer_syntax), frozenset(tags), _NO_TAG, found, end, MAX_ELEMENTS, MAX_VALUE)
+    except OddData:
+        if end > len(data):
+            raise
+    return found
 
 
 def encode_element(tag: int, vr: str, value: bytes, transfer_syntax: str = ExplicitVRLittleEndian) -> bytes:
@@ -144,124 +167,44 @@ def encode_element(tag: int, vr: str, value: bytes, transfer_syntax: str = Expli
     Numbers in `value` must have the byte order of the transfer syntax already. For a deflated one this is what is to be deflated.
     Raises `ValueError` for a value longer than the length field can say.
     """
-    layout = _layout(ExplicitVRLittleEndian if UID(transfer_syntax).is_deflated else transfer_syntax)
+    layout = layout_of(ExplicitVRLittleEndian if UID(transfer_syntax).is_deflated else transfer_syntax)
     if len(value) & 1:
-        value += b"\0" if vr in _PADDED_WITH_NUL else b" "
-    longest = 0xFFFF if layout.explicit and vr in _SHORT_NAMES else 0xFFFFFFFE
+        value += b"\0" if vr in PADDED_WITH_NUL else b" "
+    longest = 0xFFFF if layout.explicit and vr in SHORT_NAMES else 0xFFFFFFFE
     if len(value) > longest:
-        raise ValueError(f"{_words(tag)} of VR {vr} cannot have {len(value)} bytes, only {longest} (PS3.5 7.1.2)")
+        raise ValueError(f"{words_of(tag)} of VR {vr} cannot have {len(value)} bytes, only {longest} (PS3.5 7.1.2)")
     if not layout.explicit:
         return layout.plain.pack(tag >> 16, tag & 0xFFFF, len(value)) + value
     letters = vr.encode("ascii")
-    if vr in _SHORT_NAMES:
+    if vr in SHORT_NAMES:
         return layout.short.pack(tag >> 16, tag & 0xFFFF, letters, len(value)) + value
     return layout.short.pack(tag >> 16, tag & 0xFFFF, letters, 0) + layout.long.pack(len(value)) + value
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """How element headers are written in a transfer syntax (PS3.5 7.1.2, 7.1.3)."""
+def _pick(
+    data: Buffer,
+    at: int,
+    layout: Layout,
+    wanted: frozenset[int],
+    last: int,
+    found: dict[int, bytes],
+    end: int | None = None,
+    most: int = 1 << 60,
+    longest: int = 1 << 60,
+) -> bool:
+    """The loop of `pick` and `scan`, as `elements` but with no object per element; whether it met a tag behind the last.
 
-    explicit: bool
-    plain: Struct  # group, element, 32 bit length: implicit VR, and items and delimiters in every syntax
-    short: Struct  # group, element, VR, 16 bit length
-    long: Struct  # the 32 bit length behind two reserved bytes
-
-
-class _Head(NamedTuple):
-    tag: int
-    vr: str
-    length: int
-    start: int  # of the value
-
-
-def _layout(transfer_syntax: str) -> _Layout:
-    if transfer_syntax == ImplicitVRLittleEndian:
-        return _IMPLICIT
-    return _BIG if transfer_syntax == ExplicitVRBigEndian else _LITTLE
-
-
-def _head(data: Buffer, at: int, layout: _Layout) -> _Head:
-    """The header at this offset."""
-    try:
-        group, element, length = layout.plain.unpack_from(data, at)
-        tag = group << 16 | element
-        if not layout.explicit or group == _ITEM_GROUP:
-            return _Head(tag, "", length, at + 8)
-        _, _, vr, length = layout.short.unpack_from(data, at)
-        if vr in _SHORT:
-            return _Head(tag, vr.decode("ascii"), length, at + 8)
-        (length,) = layout.long.unpack_from(data, at + 8)
-    except struct_error:
-        raise _cut_off(data, at) from None
-    if not _is_vr(vr):
-        raise DataError(f"{_words(tag)} has no VR but {vr!r}", at, "PS3.5 7.1.2", "the transfer syntax may be another than was said")
-    return _Head(tag, vr.decode("ascii"), length, at + 12)
-
-
-def _extent(data: Buffer, at: int, head: _Head, layout: _Layout) -> tuple[int, int]:
-    """Where the value of the element or item at this offset ends, and where the next one begins."""
-    if head.length != UNDEFINED_LENGTH:
-        stop = head.start + head.length
-        if stop > len(data):
-            raise _too_long(data, at, head)
-        return stop, stop
-    if head.tag == ITEM:
-        return _skip(data, head.start, layout, ITEM_DELIMITATION)
-    return _skip(data, head.start, _inside(at, head, layout), SEQUENCE_DELIMITATION)
-
-
-def _skip(data: Buffer, at: int, layout: _Layout, closing: int) -> tuple[int, int]:
-    """Where the content of undefined length that begins here ends, and where what follows its delimiter begins.
-
-    `closing` is the delimiter: of a sequence, which holds items, or of an item, which holds elements.
+    `found` takes the values. `end` is where the data set ends, though `data` may end before.
     """
-    size = len(data)
-    # What surrounds the innermost one that is open.
-    around: list[tuple[_Layout, int]] = []
-    while True:
-        head = _head(data, at, layout)
-        if head.tag == closing:
-            if head.length:
-                raise DataError(f"the delimiter {_words(head.tag)} has the length {head.length}, not 0", at, "PS3.5 7.5.2")
-            if not around:
-                return at, head.start
-            layout, closing = around.pop()
-            at = head.start
-            continue
-        in_sequence = closing == SEQUENCE_DELIMITATION
-        if in_sequence != (head.tag == ITEM) or head.tag in _DELIMITERS:
-            raise _out_of_place(at, head, in_sequence)
-        if head.length != UNDEFINED_LENGTH:
-            if head.start + head.length > size:
-                raise _too_long(data, at, head)
-            at = head.start + head.length
-            continue
-        if len(around) >= 2 * MAX_DEPTH:
-            raise DataError(f"more than {MAX_DEPTH} sequences inside each other", at, "PS3.5 7.5", "this is the limit of this reader")
-        around.append((layout, closing))
-        if in_sequence:
-            closing = ITEM_DELIMITATION
-        else:
-            layout, closing = _inside(at, head, layout), SEQUENCE_DELIMITATION
-        at = head.start
-
-
-def _inside(at: int, head: _Head, layout: _Layout) -> _Layout:
-    """The layout of the items of an element of undefined length."""
-    if layout.explicit and head.vr not in _MAY_BE_UNDEFINED:
-        raise DataError(f"{_words(head.tag)} of VR {head.vr} has an undefined length", at, "PS3.5 7.1.2")
-    return _IMPLICIT if head.vr == "UN" else layout
-
-
-def _pick(data: Buffer, at: int, layout: _Layout, wanted: frozenset[int], last: int) -> tuple[dict[int, bytes], bool]:
-    """The loop of `pick`, as `elements` but with no object per element; and whether it met a tag behind the last."""
-    found: dict[int, bytes] = {}
-    explicit, short, size = layout.explicit, _SHORT, len(data)
+    explicit, short, held = layout.explicit, SHORT, len(data)
     unpack = layout.short.unpack_from if explicit else layout.plain.unpack_from
+    end = held if end is None else end
+    steps = iter(range(MAX_NESTED))
     begin = after = at
     try:
-        while after < size:
+        for _ in range(most + 1):
+            if after >= end:
+                break
             begin = after
             if explicit:
                 group, element, vr, length = unpack(data, begin)
@@ -271,128 +214,69 @@ def _pick(data: Buffer, at: int, layout: _Layout, wanted: frozenset[int], last: 
                 simple = length != UNDEFINED_LENGTH
             tag = group << 16 | element
             if tag > last:
-                return found, True
-            if group == _ITEM_GROUP:
-                raise _stray(tag, begin)
+                return True
+            if group == ITEM_GROUP:
+                raise stray(tag, begin)
             if simple:
                 at = begin + 8
                 stop = after = at + length
             else:
-                head = _head(data, begin, layout)
+                head = head_at(data, begin, layout)
                 at = head.start
-                stop, after = _extent(data, begin, head, layout)
+                if head.length == UNDEFINED_LENGTH:
+                    stop, after = extent(data, begin, head, layout, steps)
+                else:
+                    stop = after = at + head.length
             if tag in wanted and tag not in found:
-                found[tag] = bytes(data[at:stop])
+                if stop > held:
+                    raise too_long(data, begin, head_at(data, begin, layout))
+                found[tag] = bytes(data[at : min(stop, at + longest)])
+        else:
+            raise DataError(f"more than {most} elements", begin, "PS3.5 7.1", "this is the limit of this reader")
     except struct_error:
-        raise _cut_off(data, begin) from None
-    if after > size:
-        raise _too_long(data, begin, _head(data, begin, layout))
-    return found, False
+        raise leftover(data, begin, end) from None
+    if after > end:
+        raise too_long(data, begin, head_at(data, begin, layout))
+    return False
 
 
-def _pick_deflated(pieces: Iterator[bytes], wanted: frozenset[int], last: int, whole: bool) -> dict[int, bytes]:
+def _pick_deflated(pieces: Iterator[bytes], wanted: frozenset[int], last: int, whole: bool, found: dict[int, bytes]) -> None:
     """`_pick` of the beginning of the inflated data set, tried again whenever it has doubled until it reaches the last tag."""
     head, enough = bytearray(), 0
-    found: dict[int, bytes] = {}
     behind = False
     for piece in pieces:
         head += piece
         if len(head) >= enough:
-            found, behind = _try_pick(head, wanted, last)
+            behind = _try_pick(head, wanted, last, found)
             enough = 2 * len(head)
         if behind:
             break
         if len(head) > MAX_INFLATED_HEAD:
-            raise DataError(f"{_words(last)} is not within the first {MAX_INFLATED_HEAD} inflated bytes", None, "PS3.5 A.5")
+            raise DataError(f"{words_of(last)} is not within the first {MAX_INFLATED_HEAD} inflated bytes", None, "PS3.5 A.5")
     if not behind:
-        found, _ = _pick(head, 0, _LITTLE, wanted, _NO_TAG if whole else last)
+        _pick(head, 0, LITTLE, wanted, _NO_TAG if whole else last, found)
     elif whole:
         for _ in pieces:
             pass
-    return found
 
 
-def _try_pick(head: bytearray, wanted: frozenset[int], last: int) -> tuple[dict[int, bytes], bool]:
+def _try_pick(head: bytearray, wanted: frozenset[int], last: int, found: dict[int, bytes]) -> bool:
     """`_pick` of what may be cut off anywhere: an error is none before the rest is there."""
     try:
-        return _pick(head, 0, _LITTLE, wanted, last)
+        return _pick(head, 0, LITTLE, wanted, last, found)
     except DataError:
-        return {}, False
+        return False
 
 
-def _inflating(data: memoryview, limit: int) -> Iterator[bytes]:
-    """The pieces of what a raw deflate stream (RFC 1951) inflates to, while size and ratio are allowed."""
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    size = fed = 0
-    try:
-        while fed < len(data) and not stream.eof:
-            rest = bytes(data[fed : fed + _FEED])
-            fed += len(rest)
-            more = True
-            while more and not stream.eof:
-                piece = stream.decompress(rest, _PIECE)
-                rest = stream.unconsumed_tail
-                more = len(rest) > 0 or len(piece) == _PIECE
-                size += len(piece)
-                _refuse_bomb(size, fed - len(rest), limit)
-                yield piece
-    except zlib.error as problem:
-        raise DataError(f"this is no deflated data set: {problem}", fed, "PS3.5 A.5") from None
-    if not stream.eof:
-        raise DataError(f"a deflated data set ends in the middle of its stream of {len(data)} bytes", fed, "PS3.5 A.5")
-    surplus = len(data) - fed + len(stream.unused_data)
-    if surplus > MAX_TRAILER:
-        raise DataError(f"{surplus} bytes follow the end of a deflated data set", len(data) - surplus, "PS3.5 A.5")
+def _scan_deflated(pieces: Iterator[bytes], wanted: frozenset[int], found: dict[int, bytes]) -> None:
+    """`scan` of a deflated data set: all of one that is short when inflated, and the head and the stream's end of a longer one."""
+    head = bytearray()
+    for piece in pieces:
+        head += piece
+        if len(head) > HELD:
+            _pick_deflated(chain([bytes(head)], pieces), wanted, max(wanted, default=-1), True, found)
+            return
+    _pick(head, 0, LITTLE, wanted, _NO_TAG, found, None, MAX_ELEMENTS, MAX_VALUE)
 
 
-def _refuse_bomb(size: int, consumed: int, limit: int) -> None:
-    if size > limit:
-        raise DataError(f"a deflated data set inflates to more than {limit} bytes", consumed, "PS3.5 A.5", "the caller may allow more")
-    if size > MAX_RATIO * consumed + RATIO_SLACK:
-        raise DataError(f"a deflated data set grows more than {MAX_RATIO} times", consumed, "PS3.5 A.5", "send it in another syntax")
-
-
-def _cut_off(data: Buffer, at: int) -> DataError:
-    return DataError(f"an element header is cut off: {len(data) - at} bytes are left", at, "PS3.5 7.1")
-
-
-def _too_long(data: Buffer, at: int, head: _Head) -> DataError:
-    left = len(data) - head.start
-    return DataError(f"{_words(head.tag)} announces {head.length} bytes and {left} are left", at, "PS3.5 7.1.1")
-
-
-def _stray(tag: int, at: int) -> DataError:
-    return DataError(f"{_words(tag)} stands outside of a sequence", at, "PS3.5 7.5")
-
-
-def _out_of_place(at: int, head: _Head, in_sequence: bool) -> DataError:
-    place = "in a sequence, where an item must begin" if in_sequence else "in an item, where an element must begin"
-    return DataError(f"{_words(head.tag)} stands {place}", at, "PS3.5 7.5")
-
-
-def _words(tag: int) -> str:
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
-
-
-def _is_vr(vr: bytes) -> bool:
-    """Whether this may be a VR, known or still to come: the new ones are two capital letters with a 32 bit length (PS3.5 6.2)."""
-    return vr.isalpha() and vr.isupper()
-
-
-_ITEM_GROUP = 0xFFFE
-_DELIMITERS = (ITEM_DELIMITATION, SEQUENCE_DELIMITATION)
 _NO_TAG = 0x100000000
-_FEED, _PIECE = 8192, 262_144
-"""Bytes that are given to, and taken from, the inflater at once."""
-
-# PS3.5 Table 7.1-2: the VRs with a 16 bit length. All others, known or not, have a 32 bit one.
-_SHORT_NAMES = frozenset(
-    ("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US")
-)
-_SHORT = frozenset(vr.encode("ascii") for vr in _SHORT_NAMES)
-_MAY_BE_UNDEFINED = frozenset(("SQ", "UN", "OB", "OW"))
-_PADDED_WITH_NUL = frozenset(("UI", "OB", "UN"))
-
-_IMPLICIT = _Layout(False, Struct("<HHL"), Struct("<HH2sH"), Struct("<L"))
-_LITTLE = _Layout(True, Struct("<HHL"), Struct("<HH2sH"), Struct("<L"))
-_BIG = _Layout(True, Struct(">HHL"), Struct(">HH2sH"), Struct(">L"))

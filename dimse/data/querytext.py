@@ -35,7 +35,7 @@ from dimse.data.datasets import (
     tag_and_vr,
     vr_of,
 )
-from dimse.data.elements import MAX_DEPTH
+from dimse.data.headers import MAX_DEPTH
 from dimse.data.part10 import PREAMBLE, PREFIX, read_meta
 from dimse.data.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dimse.errors import DataError

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 from dimse.data.commands import CommandSet
 from dimse.data.datasets import DataSet
-from dimse.data.elements import Element, elements, encode_element, inflate, items, pick, syntax_inside
+from dimse.data.deflate import inflate
+from dimse.data.elements import Element, elements, encode_element, items, pick, scan, syntax_inside
 from dimse.data.uids import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -43,6 +44,10 @@ def _check_elements(data: bytes, syntax: UID) -> Features:
     firsts: dict[int, bytes] = {}
     for element in found:
         firsts.setdefault(element.tag, bytes(element.value))
+    try:
+        require(scan(data, syntax, list(firsts)) == firsts, "scan tells other values than elements")
+    except DataError:
+        require(fault is not None, "scan finds a fault where elements finds none")
     try:
         picked = pick(data, syntax, list(firsts), whole=True)
     except DataError:
@@ -195,4 +200,6 @@ def _deflated(data: bytes) -> bytes:
 
 for _name in ("datadict", "filereader", "filewriter", "charset"):  # here, and not while the first input has its seconds
     importlib.import_module(f"pydicom.{_name}")
-TARGET = Target(check, _seeds, ("dimse.data.elements", "dimse.data.commands", "dimse.data.datasets"))
+TARGET = Target(
+    check, _seeds, ("dimse.data.elements", "dimse.data.headers", "dimse.data.deflate", "dimse.data.commands", "dimse.data.datasets")
+)

@@ -167,11 +167,34 @@ def test_a_file_that_was_never_acknowledged_gives_way(archive: Archive, services
     assert kept(archive, "1.2.3") == what.encoded
 
 
-def test_what_can_be_read_is_kept_however_odd_the_rest(archive: Archive, services: Services) -> None:
-    odd = encode({"SOPClassUID": CTImageStorage, "SOPInstanceUID": "1.2", "StudyInstanceUID": "1", "SeriesInstanceUID": "2"}, b"")
-    odd += b"\x20\0\x13\0IS\xff\xffnot that long"
-    assert store(services, Sample(odd, "1.2")) == 0
-    assert kept(archive, "1.2") == odd
+HEAD_ONLY = {"SOPClassUID": CTImageStorage, "SOPInstanceUID": "1.2", "StudyInstanceUID": "1", "SeriesInstanceUID": "2"}
+
+
+@pytest.mark.parametrize("size", [0, HELD], ids=["short", "long"])
+@pytest.mark.parametrize("odd", [b"\xfe\xff\x0d\xe0\0\0\0\0", b"\x20\0\x13\0??\2\0ab", b"\0"], ids=["delimiter", "no VR", "padding"])
+def test_what_is_odd_is_kept_as_it_is(archive: Archive, services: Services, odd: bytes, size: int) -> None:
+    encoded = encode(HEAD_ONLY, b"") + odd + encode({}, bytes(size)) + odd
+    assert store(services, Sample(encoded, "1.2")) == 0
+    assert kept(archive, "1.2") == encoded
+
+
+@pytest.mark.parametrize("size", [100, HELD], ids=["short", "long"])
+@pytest.mark.parametrize("cut", [1, 50, 107])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, JPEGBaseline8Bit, DeflatedExplicitVRLittleEndian])
+def test_a_data_set_that_ends_early_is_refused(archive: Archive, services: Services, syntax: UID, cut: int, size: int) -> None:
+    """D-06, also in encapsulated Pixel Data, whose fragments are passed, and in a deflated stream."""
+    encoded = encode(HEAD_ONLY, os.urandom(size))
+    if syntax.is_encapsulated:
+        head, pixels = encode(HEAD_ONLY, b""), os.urandom(size)
+        fragments = b"".join(b"\xfe\xff\0\xe0\x64\0\0\0" + pixels[at : at + 100].ljust(100) for at in range(0, size, 100))
+        encoded = head + b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff" + fragments + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    if syntax.is_deflated:
+        encoded = DataSet(encoded, ExplicitVRLittleEndian).encoded_as(syntax).encoded
+    error = refused(services, Sample(encoded[:-cut], "1.2", transfer_syntax=syntax))
+    assert error.status == 0xC000
+    assert len(error.comment) <= 64
+    assert files_below(archive) == []
+    assert store(services, Sample(encoded, "1.2", transfer_syntax=syntax)) == 0
 
 
 @pytest.mark.parametrize("encoded", [b"", b"\x08\0\x16\0UI\xff\xff", b"\xff" * 100, bytes(HELD + 10)], ids=["empty", "cut", "ff", "zeros"])

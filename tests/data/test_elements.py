@@ -19,7 +19,8 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filereader import data_element_generator
 
 from dimse.data import elements as module
-from dimse.data.elements import Element, encode_element, inflate, items, pick, syntax_inside
+from dimse.data.deflate import inflate
+from dimse.data.elements import Element, encode_element, items, pick, scan, syntax_inside
 from dimse.data.elements import elements as walk
 from dimse.data.uids import (
     DeflatedExplicitVRLittleEndian,
@@ -28,7 +29,7 @@ from dimse.data.uids import (
     ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
 )
-from dimse.errors import DataError
+from dimse.errors import DataError, OddData
 
 SAMPLES = Path(data_manager.__file__).parent
 UNDEFINED = b"\xff\xff\xff\xff"
@@ -256,6 +257,111 @@ def test_pick_of_the_whole_sees_what_is_cut_off() -> None:
         pick(CUT, ExplicitVRLittleEndian, [0x00080018], whole=True)
     with pytest.raises(DataError, match="announces 10 bytes and 3 are left at offset 0"):
         pick(explicit(0x00080018, "UI", b"1.2.3.4.5\0")[:11], ExplicitVRLittleEndian, [0x00080018])
+
+
+# scan
+
+UID_ELEMENT = explicit(0x00080018, "UI", b"1.2\0")
+PIXELS = explicit(0x7FE00010, "OW", bytes(300))
+FRAGMENTS = explicit(0x7FE00010, "OB", (item(b"") + item(b"abcd") * 3 + SEQUENCE_END), True)
+NESTED = explicit(0x00400275, "SQ", item(explicit(0x00080060, "CS", b"MR") * 2, True) * 2 + SEQUENCE_END, True)
+
+
+@pytest.mark.parametrize(
+    "tail", [PIXELS, FRAGMENTS, NESTED, explicit(0x0040A168, "SQ", item(b""))], ids=["pixels", "fragments", "items", "defined"]
+)
+def test_scan_sees_every_early_end(tail: bytes) -> None:
+    """D-06, cut at every byte: only where an element ends may the data set end."""
+    data = UID_ELEMENT + tail
+    for end in range(1, len(data)):
+        if end == len(UID_ELEMENT):
+            continue
+        with pytest.raises(DataError, match=r"cut off|announces") as caught:
+            scan(data[:end], ExplicitVRLittleEndian, [0x00080018])
+        assert not isinstance(caught.value, OddData)
+    assert scan(b"head" + data, ExplicitVRLittleEndian, [0x00080018], start=4) == {0x00080018: b"1.2\0"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        ITEM_END,
+        SEQUENCE_END,
+        item(b"ab"),
+        b"\x08\0\x60\0\2\0\0\0MR",
+        explicit(0x00080119, "UC", SEQUENCE_END, True),
+        explicit(0x00081140, "SQ", ITEM_END, True),
+        explicit(0x00081140, "SQ", implicit(0xFFFEE0DD, b"12"), True),
+        b"\0",
+        bytes(7),
+    ],
+    ids=["item end", "sequence end", "item", "no VR", "undefined text", "no item", "long delimiter", "a zero", "zeros"],
+)
+def test_scan_takes_what_stands_before_something_odd(odd: bytes) -> None:
+    data = explicit(0x00100020, "LO", b"ID") + UID_ELEMENT + explicit(0x00080018, "UI", b"9.9\0") + odd
+    assert scan(data, ExplicitVRLittleEndian, [0x00080018, 0x00100020]) == {0x00080018: b"1.2\0", 0x00100020: b"ID"}
+
+
+def test_scan_of_a_beginning() -> None:
+    """What is held suffices when the values stand in it and an element ends where the data set does; any doubt is an error."""
+    data = UID_ELEMENT + PIXELS
+    for held in (len(UID_ELEMENT) + 12, len(data) - 1, len(data)):
+        assert scan(data[:held], ExplicitVRLittleEndian, [0x00080018], size=len(data)) == {0x00080018: b"1.2\0"}
+    for held, size in (
+        (len(UID_ELEMENT) + 11, len(data)),
+        (len(UID_ELEMENT) - 1, len(UID_ELEMENT)),
+        (50, len(data) - 1),
+        (50, len(data) + 2),
+    ):
+        with pytest.raises(DataError):
+            scan(data[:held], ExplicitVRLittleEndian, [0x00080018], size=size)
+    for odd in (ITEM_END + PIXELS, bytes(20)):
+        with pytest.raises(OddData):
+            scan((UID_ELEMENT + odd)[:30], ExplicitVRLittleEndian, [0x00080018], size=len(UID_ELEMENT + odd) + 1)
+
+
+def test_scan_has_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = implicit(0x00090000, b"")
+    assert scan(tiny * module.MAX_ELEMENTS, ImplicitVRLittleEndian, [0x00090000]) == {0x00090000: b""}
+    with pytest.raises(DataError, match="more than 100000 elements"):
+        scan(tiny * (module.MAX_ELEMENTS + 1), ImplicitVRLittleEndian, [])
+    with pytest.raises(DataError, match="more than 64 sequences"):
+        scan(nested(65), ExplicitVRLittleEndian, [])
+    long = implicit(0x00104000, b"x" * 60_000)
+    assert scan(long, ImplicitVRLittleEndian, [0x00104000]) == {0x00104000: b"x" * module.MAX_VALUE}
+    monkeypatch.setattr(module, "MAX_NESTED", 50)
+    assert scan(UID_ELEMENT + NESTED * 3, ExplicitVRLittleEndian, [0x00080018]).keys() == {0x00080018}
+    assert scan(UID_ELEMENT + NESTED * 30 + b"\1", ExplicitVRLittleEndian, [0x00080018]).keys() == {0x00080018}
+    with pytest.raises(DataError, match="cut off"):
+        scan(UID_ELEMENT + NESTED * 3 + b"\1", ExplicitVRLittleEndian, [0x00080018])
+
+
+@pytest.mark.parametrize("held", [100, module.HELD], ids=["long", "short"])
+def test_scan_of_deflated_data_sets(held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD", held)
+    packed = deflate(UID_ELEMENT + PIXELS)
+    for stream in (packed, packed + b"\0"):
+        assert scan(b"head" + stream, DeflatedExplicitVRLittleEndian, [0x00080018], start=4) == {0x00080018: b"1.2\0"}
+    with pytest.raises(DataError, match="in the middle of its stream"):
+        scan(packed[:-1], DeflatedExplicitVRLittleEndian, [0x00080018])
+    with mmap.mmap(-1, len(packed)) as shared:
+        shared[:] = b"\xff" * len(packed)
+        with pytest.raises(DataError, match="no deflated"):
+            scan(shared, DeflatedExplicitVRLittleEndian, [0x00080018])
+    if held > 100:
+        with pytest.raises(DataError, match="announces 300 bytes and 299 are left"):
+            scan(deflate((UID_ELEMENT + PIXELS)[:-1]), DeflatedExplicitVRLittleEndian, [0x00080018])
+
+
+def test_scan_of_a_deflated_data_set_that_is_very_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What grows too fast is refused; what is merely long is taken as it is."""
+    bomb = deflate(UID_ELEMENT + explicit(0x7FE00010, "OW", bytes(64_000_000)))
+    with pytest.raises(DataError, match="1000 times"):
+        scan(bomb, DeflatedExplicitVRLittleEndian, [0x00080018])
+    monkeypatch.setattr(module, "MAX_SCANNED", 1_000_000)
+    monkeypatch.setattr(module, "HELD", 100_000)
+    long = deflate(UID_ELEMENT + explicit(0x7FE00010, "OW", bytes(range(256)) * 10_000))
+    assert scan(long[:-1], DeflatedExplicitVRLittleEndian, [0x00080018]) == {0x00080018: b"1.2\0"}
 
 
 # Deflated

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from dimse.archive import Archive
 from dimse.cli.output import clean
@@ -36,16 +35,8 @@ def provider(front: str, tmp_path: Path) -> Iterator[Provider]:
         yield running
 
 
-WAITING = {"D-06": "the archive keeps a data set that it cannot read to its end"}
-"""What our provider does not do yet."""
-
-
-def _row(case: Case) -> ParameterSet:
-    return pytest.param(case, id=case.id, marks=[pytest.mark.xfail(reason=WAITING[case.id])] if case.id in WAITING else [])
-
-
 @pytest.mark.parametrize("front", FRONTS)
-@pytest.mark.parametrize("case", [_row(case) for case in CASES if case.id not in TOO_LONG])
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES if case.id not in TOO_LONG])
 def test_scenario(case: Case, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     target = target_of(provider)
     assert why_not_served(target, SERVED_WITHIN) == ""  # whatever is loaded with the first association is loaded

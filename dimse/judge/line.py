@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from struct import pack
 
 import pdu
+from dimse.association.events import Trace
 from dimse.data.commands import CommandSet
 from dimse.errors import DataError
 from dimse.judge.case import Wait
+from dimse.judge.spectator import Spectator
 from dimse.judge.wire import APPLICATION, ECHO_CONTEXT, ECHO_MESSAGE, MAX_LENGTH, RELEASE, Scene, Stimulus, request, user
 
 READ_SIZE = 65_536
@@ -60,6 +62,7 @@ class Target:
     timing: Timing = field(default_factory=Timing)
     bystander: str = ""
     """The local address that a C-ECHO comes from which is to be answered meanwhile; the same as all else if empty."""
+    trace: Trace | None = None
 
 
 class Line:
@@ -76,6 +79,7 @@ class Line:
         local = (source, 0) if source else None
         self._socket = socket.create_connection((target.host, target.port), target.timing.connect, local)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._spectator = None if target.trace is None else Spectator(target.trace, f"{target.host}:{target.port}")
         self._reader = pdu.Reader(max_pdu=max_length)
         self._heard: deque[str] = deque()
         self._received = 0
@@ -102,6 +106,8 @@ class Line:
                         return
                     self._socket.settimeout(max(end - time.monotonic(), 0.01))
                     self._socket.sendall(encoded[at : at + size])
+                    if self._spectator is not None:
+                        self._spectator.sent(bytes(encoded[at : at + size]))
 
     def next(self, until: float) -> str | None:
         """The next thing that comes back; None if nothing does until then, the same again once the connection has ended."""
@@ -128,6 +134,8 @@ class Line:
     def close(self) -> None:
         """Closes. May be called again."""
         self._socket.close()
+        if self._spectator is not None:
+            self._spectator.ended("connection closed by this side")
 
     def __enter__(self) -> Line:
         return self
@@ -151,6 +159,7 @@ class Line:
 
     def _take(self, chunk: bytes) -> None:
         self._received += len(chunk)
+        self._tell(chunk)
         if not chunk:
             self.ended = self.ended or CLOSED
         elif self._received > MAX_RECEIVED:
@@ -161,6 +170,14 @@ class Line:
                     self._heard.extend(self._words(heard))
             except (pdu.PDUError, DataError) as error:
                 self.ended = f"malformed: {error.what}"
+
+    def _tell(self, chunk: bytes) -> None:
+        if self._spectator is None:
+            return
+        if chunk:
+            self._spectator.received(chunk)
+        else:
+            self._spectator.ended("connection reset by the peer" if self.ended == RESET else "connection closed by the peer")
 
     def _words(self, heard: pdu.PDU | pdu.Fragment) -> Iterator[str]:
         match heard:

@@ -46,7 +46,7 @@ def _explain(target: Target, count: int, out: Output) -> int:
             return _echo(association, target, count, out)
     except Failure as failure:
         if failure.code == NO_ASSOCIATION:
-            negotiation.tell(target, None, out)
+            negotiation.tell_failed(target, str(failure), out)
         raise
 
 

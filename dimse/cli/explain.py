@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
@@ -11,7 +11,7 @@ from dimse.association.negotiation import AcceptedContext, Context, RefusedConte
 from dimse.blocking import Association
 from dimse.cli.output import Output, clean, plural
 from dimse.cli.peer import Target, context_words
-from dimse.cli.timeline import Entry, user_words
+from dimse.cli.timeline import Entry, uid_words, user_words, words_of
 from dimse.data import uids
 from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, UID
 from dimse.errors import explained
@@ -56,19 +56,37 @@ class Negotiation:
         """The same target, whose negotiation is kept here, with a window to ask for."""
         return replace(target, trace=self._beside(target.trace), operations=OPERATIONS)
 
-    def tell(self, target: Target, association: Association | None, out: Output) -> None:
-        """Prints all of it. Without an association, what was proposed and what came instead of an acceptance."""
-        contexts = self.request.get("contexts", [])
-        out.line(f"asked {target} as {target.calling}: {plural(len(contexts), 'presentation context')} proposed")
-        for who, pdu in (("this side", self.request), ("the peer", self.answer)):
-            for item in pdu.get("user", ()):
-                out.line(f"  {who:9}  {user_words(item)}")
-        if association is not None:
-            self._tell_contexts(association, out)
+    def tell(self, target: Target, association: Association, out: Output) -> None:
+        """Prints what was proposed, what was answered, and the judgement of each context."""
+        self._tell_proposal(target, out)
+        self._tell_answer(out)
+        self._tell_contexts(association, out)
+        self._result(target, list(_judged(association)), None, out)
+
+    def tell_failed(self, target: Target, why: str, out: Output) -> None:
+        """Prints what was proposed, and what came instead of an acceptance. `why` there is no association, as a sentence."""
+        self._tell_proposal(target, out)
+        for context in self.request.get("contexts", ()):
+            out.line(f"  context {context['id']:<3} proposed  {context_words(context['abstract_syntax'], context['transfer_syntaxes'])}")
+        if self.request:
+            self._tell_answer(out)
+            out.line("no presentation context accepted, for there is no association")
+        self._result(target, [], why, out)
+
+    def _tell_proposal(self, target: Target, out: Output) -> None:
+        contexts = self.request.get("contexts")
+        nobody = "nothing was asked, for nobody was there"
+        out.line(f"to {target} from {target.calling}: " + (nobody if contexts is None else f"{_count(contexts)} proposed"))
+        for item in self.request.get("user", ()):
+            out.line(f"  this side  {user_words(item)}")
+
+    def _tell_answer(self, out: Output) -> None:
+        if "contexts" not in self.answer:
+            out.line(f"  the peer   {words_of(self.answer)[0] if self.answer else 'answered nothing'}")
+        for item in self.answer.get("user", ()):
+            out.line(f"  the peer   {user_words(item)}")
         for violation in self.answer.get("violations", ()):
-            out.line(f"  !! the peer's answer: {clean(violation['what'])} ({violation['clause']})")
-        judged = [] if association is None else list(_judged(association))
-        out.result({"explain": {**target.fields, "request": self.request, "answer": self.answer or None, "contexts": judged}})
+            out.line(f"  !!         the peer's answer: {clean(violation['what'])} ({clean(violation['clause'])})")
 
     def _tell_contexts(self, association: Association, out: Output) -> None:
         agreement = association.session.agreement
@@ -78,15 +96,20 @@ class Negotiation:
         window = plural(agreement.operations, "operation") if agreement.operations else "any number of operations"
         out.line(f"  agreed     {longest}; {window} at once")
         contexts: list[AcceptedContext | RefusedContext] = [*association.accepted, *association.refused]
+        proposed = {context["id"]: context["transfer_syntaxes"] for context in self.request["contexts"]}
         for context in sorted(contexts, key=attrgetter("id")):
-            out.line(f"  context {context.id:<3} {_judgement(context)}")
-        out.line(f"{len(association.accepted)} of {plural(len(contexts), 'presentation context')} accepted")
+            out.line(f"  context {context.id:<3} {_judgement(context, proposed[context.id])}")
+        out.line(f"{len(association.accepted)} of {_count(contexts)} accepted")
+
+    def _result(self, target: Target, contexts: list[dict[str, object]], why: str | None, out: Output) -> None:
+        asked = {"request": self.request or None, "answer": self.answer or None}
+        out.result({"explain": {**target.fields, **asked, "contexts": contexts, "failure": why}})
 
     def _note(self, entry: Entry) -> None:
         """Keeps the request, and what came first."""
         if "pdu" in entry and entry["direction"] == "out" and not self.request:
             self.request = entry
-        elif "pdu" in entry and entry["direction"] == "in" and not self.answer:
+        elif entry["direction"] == "in" and not self.answer:
             self.answer = entry
 
     def _beside(self, trace: Trace | None) -> Trace:
@@ -98,11 +121,18 @@ class Negotiation:
         return tell
 
 
-def _judgement(context: AcceptedContext | RefusedContext) -> str:
+def _count(contexts: Sequence[object]) -> str:
+    return plural(len(contexts), "presentation context")
+
+
+def _judgement(context: AcceptedContext | RefusedContext, proposed: Sequence[str]) -> str:
+    """What was proposed, what was answered, and what it means."""
     if isinstance(context, RefusedContext):
         return f"refused   {context_words(context.context.abstract_syntax, context.context.transfer_syntaxes)}: {context.explained}"
+    others = [uid_words(uid) for uid in proposed if uid != context.transfer_syntax]
+    instead = f" (rather than {' or '.join(others)})" if others else ""
     roles = " and ".join(name for name, has in (("SCU", context.scu), ("SCP", context.scp)) if has) or "nothing"
-    return f"accepted  {context_words(context.abstract_syntax, [context.transfer_syntax])}, this side as {roles}"
+    return f"accepted  {context_words(context.abstract_syntax, [context.transfer_syntax])}{instead}, this side as {roles}"
 
 
 def _judged(association: Association) -> Iterator[dict[str, object]]:

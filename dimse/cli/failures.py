@@ -57,6 +57,10 @@ TLS_ALERT = "15H is no PDU type"
 """Words of whoever reads the alert of a peer that wants TLS in the place of a PDU."""
 
 
+NO_PDU = "is no PDU type"
+"""Words of whoever reads something else than DICOM."""
+
+
 class Failure(Exception):
     """The command ends with `code`; the text is for the person who gave it."""
 
@@ -99,8 +103,10 @@ def no_association(peer: str, error: Exception, *, is_identified: bool = False) 
         advice.append("it may not take the user that was shown" if is_identified else "it may want to know the user (--user)")
     elif isinstance(error, Aborted) and TLS_ALERT in error.cause:
         advice = ["it is a port for TLS: give --tls"]
-    elif isinstance(error, ConnectionLost) or (isinstance(error, Aborted) and not error.by_peer):
+    elif isinstance(error, ConnectionLost) or (isinstance(error, Aborted) and NO_PDU in error.cause):
         advice = ["is it a DICOM port, and with TLS on both sides or none?", "--trace FILE keeps the PDUs"]
+    elif isinstance(error, Aborted) and not error.by_peer:
+        advice = ["what the peer answered breaks the standard, so that its maker has to mend it", "--trace FILE keeps the PDUs"]
     return Failure(NO_ASSOCIATION, f"no association with {peer}: {_told(error, *advice)}")
 
 

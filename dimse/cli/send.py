@@ -224,7 +224,7 @@ def _tell_refused(association: Association, batch: Batch[_Counted], out: Output)
     for refused in association.refused:
         sop_class, syntaxes = refused.context.abstract_syntax, refused.context.transfer_syntaxes
         files = [s for s in batch.sources if s.sop_class_uid == sop_class and s.transfer_syntax in syntaxes]
-        out.note(f"refused: {context_words(sop_class, syntaxes)}: {refused.words}{_consequence(files, accepted)}")
+        out.note(f"refused: {context_words(sop_class, syntaxes)}: {refused.explained}{_consequence(files, accepted)}")
 
 
 def _consequence(files: Sequence[_Counted], accepted: set[tuple[UID, UID]]) -> str:

@@ -17,6 +17,8 @@ WRONG = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 STATES = 14
 """The width of "Sta10 > Sta13" and a space."""
 REQUEST = "A-ASSOCIATE-RQ"
+END = "Sta1"
+"""The state behind an association's last record."""
 
 
 class Timeline:
@@ -25,11 +27,11 @@ class Timeline:
     `start` is the time that the seconds count from; the first record's unless it is given.
     """
 
-    def __init__(self, write: Callable[[str], object], *, is_numbered: bool = True) -> None:
+    def __init__(self, write: Callable[[str], object]) -> None:
         self.start: datetime | None = None
         self._write = write
-        self._is_numbered = is_numbered
         self._names: dict[int, tuple[str, str]] = {}
+        self._widths = [0, 0]
 
     def learn(self, entry: Entry) -> None:
         """Takes from a record what the lines of others need: when it all began, and who is who."""
@@ -47,15 +49,16 @@ class Timeline:
         self.learn(entry)
         for line in self._lines(entry):
             self._write(line)
+        if entry["after"] == END:
+            del self._names[int(entry["association"])]  # a server's timeline goes on for ever
 
     def _lines(self, entry: Entry) -> list[str]:
         assert self.start is not None
         seconds = (datetime.fromisoformat(entry["time"]) - self.start).total_seconds()
         number = int(entry["association"])
         own, peer = self._names[number]
-        width = [max(len(names[side]) for names in self._names.values()) for side in (0, 1)]
-        tag = f"#{number:<3} " if self._is_numbered else ""
-        who = f"{tag}{own:>{width[0]}} {ARROWS[entry['direction']]} {peer:<{width[1]}}"
+        self._widths = [max(width, *(len(names[side]) for names in self._names.values())) for side, width in enumerate(self._widths)]
+        who = f"#{number:<3} {own:>{self._widths[0]}} {ARROWS[entry['direction']]} {peer:<{self._widths[1]}}"
         states = entry["before"] if entry["before"] == entry["after"] else f"{entry['before']} > {entry['after']}"
         margin = " " * (len(who) + STATES + 14)
         first, *more = words_of(entry)
@@ -74,7 +77,8 @@ def words_of(entry: Entry) -> list[str]:
         return _associate(name, entry)
     if "pdvs" in entry:
         first, *more = [_pdv(pdv) for pdv in entry["pdvs"]]
-        return [f"{name} {first[0]}", *first[1:], *(line for lines in more for line in lines)]
+        left_out = [f"and {int(entry['more_pdvs'])} more"] if "more_pdvs" in entry else []
+        return [f"{name} {first[0]}", *first[1:], *(line for lines in more for line in lines), *left_out]
     if "words" in entry:
         codes = ", ".join(f"{key} {int(entry[key])}" for key in ("result", "source", "reason") if key in entry)
         return [f"{name} {clean(entry['words'])} ({codes})"]
@@ -133,14 +137,14 @@ def _pdv(pdv: Entry) -> list[str]:
 
 def _command(command: Entry) -> Iterator[str]:
     """The fields of a command, a line for them all, and one for each UID."""
-    short = {k: v for k, v in command.items() if k not in ("name", "status", "status_words") and "_uid" not in k}
+    short = {k: v for k, v in command.items() if k not in ("name", "status", "status_words") and not k.endswith("_uid")}
     fields = [f"{clean(key).replace('_', ' ')} {_field(key, value)}" for key, value in short.items()]
     if "status" in command:
         fields.insert(0, f"status {clean(command['status_words'])}")
     if fields:
         yield "  " + ", ".join(fields)
     for key, value in command.items():
-        if "_uid" in key:
+        if key.endswith("_uid"):
             yield f"  {clean(key).replace('_uid', ' UID').replace('_', ' ').replace('sop', 'SOP')} {uid_words(value)}"
 
 

@@ -67,8 +67,11 @@ def _read(path: Path) -> tuple[list[tuple[int, Entry]], dict[int, str]]:
                     continue
                 try:
                     entry = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    broken[number] = f"no JSON: {error}"
+                except json.JSONDecodeError as error:
+                    broken[number] = f"no JSON: {error.msg} at character {error.pos + 1}"
+                    continue
+                except (ValueError, RecursionError):  # a number of thousands of digits, arrays in arrays in arrays
+                    broken[number] = "no record of a trace"
                     continue
                 if isinstance(entry, dict):
                     entries.append((number, entry))

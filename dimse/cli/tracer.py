@@ -15,7 +15,7 @@ from dimse.cli.output import Output
 def tracing(args: argparse.Namespace, out: Output) -> Iterator[Trace | None]:
     """The trace for the time of a command; None, which costs nothing, if none is asked for. Raises `Failure`."""
     path, data = getattr(args, "trace", None), getattr(args, "trace_data", False)
-    shown = _lines(out, is_numbered=not hasattr(args, "call")) if args.debug else None
+    shown = _lines(out) if args.debug else None
     if path is None:
         if data:
             raise Failure(USAGE, "--trace-data says what goes into a trace: give --trace FILE as well")
@@ -23,24 +23,23 @@ def tracing(args: argparse.Namespace, out: Output) -> Iterator[Trace | None]:
         return
     from dimse.tracing import TraceFile
 
+    def failed(error: OSError) -> None:
+        out.error(f"the trace {path} ends here, and what it is about goes on: {os_words(error)}")
+
     try:
-        file = TraceFile(path, data=data)
+        file = TraceFile(path, data=data, failed=failed)
     except (OSError, ValueError) as error:
         why = os_words(error) if isinstance(error, OSError) else f"{path}: {error}"
         raise Failure(USAGE, f"cannot write the trace {why}") from error
-    try:
-        with file:
-            yield file if shown is None else _both(file, shown)
-    finally:
-        if file.error is not None:
-            out.error(f"the trace is not complete: {os_words(file.error)}")
+    with file:
+        yield file if shown is None else _both(file, shown)
 
 
-def _lines(out: Output, *, is_numbered: bool) -> Trace:
+def _lines(out: Output) -> Trace:
     from dimse.cli.timeline import Timeline
     from dimse.tracing import Lines
 
-    return Lines(Timeline(out.note, is_numbered=is_numbered).show)
+    return Lines(Timeline(out.note).show)
 
 
 def _both(one: Trace, other: Trace) -> Callable[[TraceRecord], None]:

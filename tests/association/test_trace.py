@@ -185,3 +185,11 @@ def test_a_context_that_was_not_accepted() -> None:
 
 def test_names_of_pdus() -> None:
     assert [pdu_name(bytes((kind,))) for kind in (1, 4, 7, 0x47)] == ["A-ASSOCIATE-RQ", "P-DATA-TF", "A-ABORT", "PDU of unknown type 47H"]
+
+
+def test_why_a_connection_ended_is_told() -> None:
+    trace: list[TraceRecord] = []
+    layer = bring(4, is_requestor=True, trace=trace.append)
+    trace.clear()
+    layer.receive_eof("Connection refused")
+    assert records(trace) == [("event", "transport: connection closed: Connection refused", 4, 1)]

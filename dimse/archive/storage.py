@@ -23,7 +23,7 @@ from hashlib import sha256
 from itertools import count
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from dimse.archive.attributes import BY_TAG, SCANNED, SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dimse.archive.index import Header, Index, Instance
@@ -44,6 +44,10 @@ from dimse.data.uids import UID
 from dimse.errors import DataError, Refused, UsageError
 from dimse.services.handlers import Request
 
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
+
 Durability = Literal["relaxed", "full"]
 """`full`: 0000H is answered when the instance would survive a power cut. `relaxed`: flushing is left to the operating system."""
 
@@ -54,6 +58,7 @@ HEAD: Final = 262_144
 
 MAX_COMPARED: Final = 67_108_864
 """Bytes of an instance that is compared element by element with another encoding of it; a larger one counts as another."""
+TRAILING_PADDING: Final = 0xFFFC_FFFC
 
 MAX_COMMENT: Final = 64
 """Characters of an Error Comment (0000,0902)."""
@@ -309,16 +314,34 @@ def _resources() -> Iterator[None]:
 
 
 def _same_content(one: Path, other: Path) -> bool:
-    """Whether two files hold the same data set in different uncompressed encodings: clients convert on the way.
+    """Whether two files hold the same data set in different encodings: programs that pass it on convert it, or write it anew.
 
     An instance that comes again by another route is no other instance because of that.
     """
     sources = FileSource(one), FileSource(other)
     syntaxes = {source.transfer_syntax for source in sources}
-    if len(syntaxes) == 1 or any(s.is_encapsulated for s in syntaxes) or any(source.size > MAX_COMPARED for source in sources):
+    if any(source.size > MAX_COMPARED for source in sources) or (len(syntaxes) > 1 and any(s.is_encapsulated for s in syntaxes)):
         return False
-    first, second = (DataSet(source.path.read_bytes()[source.offset :], source.transfer_syntax).dataset for source in sources)
-    return first == second
+    little = all(syntax.is_little_endian for syntax in syntaxes)
+    try:
+        first, second = map(_content, sources)
+        tags = first.keys()
+        return tags == second.keys() and all(_same_value(first, second, tag, as_bytes=little) for tag in tags)
+    except Exception:  # pydicom raises all kinds for values that it cannot read
+        return False
+
+
+def _same_value(first: Dataset, second: Dataset, tag: BaseTag, *, as_bytes: bool) -> bool:
+    """Whether an element has the same value in both; the same bytes are, `as_bytes`, also where pydicom cannot read them."""
+    return (as_bytes and bool(first.get_item(tag).value == second.get_item(tag).value)) or bool(first[tag] == second[tag])
+
+
+def _content(source: FileSource) -> Dataset:
+    """The data set without what says nothing: group lengths (PS3.5 7.2) and Data Set Trailing Padding (PS3.10 7.2)."""
+    ds = DataSet(source.path.read_bytes()[source.offset :], source.transfer_syntax).dataset
+    for tag in [tag for tag in ds.keys() if tag.element == 0 or tag == TRAILING_PADDING]:  # noqa: SIM118 - iterating decodes
+        del ds[tag]
+    return ds
 
 
 def _lock(folder: Path) -> int:

@@ -24,6 +24,8 @@ from dimse.services.plan import Batch, batches
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """A DICOMDIR: a table of contents and no instance (PS3.10 8.6)."""
+MAX_FRUITLESS = 3
+"""Associations in a row that end before anything was answered on them: then it is not the files, and there is no going on."""
 
 
 def parser() -> Parser:
@@ -39,10 +41,12 @@ def parser() -> Parser:
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Reads all heads, then sends, over as many associations as the presentation contexts need."""
+    if "" in args.paths:
+        raise Failure(USAGE, "a PATH is empty: write . if this folder is meant")
     tally = Tally(out)
     sources = _sources(args.paths, tally, out)
     if not sources:
-        raise Failure(USAGE, f"nothing to send: {plural(tally.skipped + tally.failed, 'file')} looked at, none of them DICOM")
+        raise Failure(USAGE, f"nothing to send: {plural(tally.skipped + tally.failed, 'file')} looked at, none that can be sent")
     tally.waiting = len(sources)
     target = Target.of(args, out)
     start = time.perf_counter()
@@ -58,6 +62,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
         tally.summary(time.perf_counter() - start)
         raise Failure(BROKEN, str(failure)) from failure
     tally.summary(time.perf_counter() - start)
+    if tally.lost:
+        return BROKEN
     return FAILED if tally.failed else DONE
 
 
@@ -69,6 +75,8 @@ class Tally:
     sent: int = 0
     failed: int = 0
     skipped: int = 0
+    lost: int = 0
+    """Those of the failed that an association ended on."""
     waiting: int = 0
     bytes: int = 0
     associations: int = 0
@@ -109,6 +117,15 @@ class Tally:
                 "bytes": source.size,
             }
         )
+
+    def lose(self, source: FileSource) -> None:
+        """A file that was under way when the association ended: the peer may have taken it or not."""
+        self.waiting -= 1
+        self.failed += 1
+        self.lost += 1
+        why = "the association ended before an answer came"
+        self.out.note(f"failed: {clean(source.path)}: {why}")
+        self.out.result({"result": "failed", "file": str(source.path), "sop_instance_uid": str(source.sop_instance_uid), "why": why})
 
     def words(self, seconds: float) -> str:
         """All of it in one line."""
@@ -202,20 +219,43 @@ class _CountedReading:
 
 
 def _send(target: Target, batch: Batch[_Counted], tally: Tally, out: Output) -> None:
-    """Sends what one association can carry. Raises `Failure` if it does not come to be or does not last."""
+    """Sends what one association can carry. If that ends early, the file under way has failed and the rest goes over another one.
+
+    Raises `Failure` if none comes to be, if there is no rest, or if several in a row end without any answer.
+    """
+    waiting = {id(source): source for source in batch.sources}
+    fruitless = 0
+    while waiting:
+        before = len(waiting)
+        failure = _send_waiting(target, batch, waiting, tally, out)
+        if failure is None:
+            return
+        fruitless = fruitless + 1 if len(waiting) == before else 0
+        if waiting:
+            tally.lose(waiting.pop(next(iter(waiting))).file)
+        if not waiting or fruitless == MAX_FRUITLESS:
+            raise failure
+        out.error(f"{failure}; going on with the next file")
+
+
+def _send_waiting(target: Target, batch: Batch[_Counted], waiting: dict[int, _Counted], tally: Tally, out: Output) -> Failure | None:
+    """Sends what is waiting, which becomes less with each answer, over one association; how that ended, if it ended early."""
     association = target.connect(batch.contexts, out)
     tally.associations += 1
     try:
-        _tell_refused(association, batch, out)
-        for source, status in association.store_all(batch.sources):
+        if len(waiting) == len(batch.sources):
+            _tell_refused(association, batch, out)
+        for source, status in association.store_all(list(waiting.values())):
+            del waiting[id(source)]
             tally.answer(source.file, status)
     except (AssociationError, ProtocolError) as error:
         association.abort()
-        raise broken(str(target), error) from error
+        return broken(str(target), error)
     except BaseException:
         association.abort()
         raise
     release(association, out)
+    return None
 
 
 def _tell_refused(association: Association, batch: Batch[_Counted], out: Output) -> None:

@@ -106,7 +106,9 @@ def test_nothing_to_send(run: Run, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     said = run("send", HOST, 1, tmp_path)
     assert said.code == 2
-    assert said.err.endswith("dimse send: nothing to send: 1 file looked at, none of them DICOM\n")
+    assert said.err.endswith("dimse send: nothing to send: 1 file looked at, none that can be sent\n")
+    said = run("send", HOST, 1, "")
+    assert (said.code, said.err) == (2, "dimse send: a PATH is empty: write . if this folder is meant\n")
     said = run("send", HOST, 1, tmp_path / "none")
     assert (said.code, said.err) == (2, f"dimse send: cannot read {tmp_path}/none: No such file or directory\n")
 
@@ -182,8 +184,49 @@ def test_an_end_on_the_way_counts_what_is_left(run: Run, scripted: Start, tmp_pa
     accept = accepting(1, syntax=dimse.ExplicitVRLittleEndian)
     said = run("send", "-td", "0.1", HOST, scripted(accept, message(response(CommandField.C_STORE_RSP, 0)), end), tmp_path)
     assert said.code == 4
-    assert said.out.startswith("1 sent, 0 failed, 0 skipped, 3 left: ")
-    assert said.err.splitlines()[-1].startswith("dimse send: ")
+    assert said.out.startswith("1 sent, 1 failed, 0 skipped, 2 left: ")
+    lost, ended, last = said.err.splitlines()[-3:]
+    assert lost == f"failed: {tmp_path}/1: the association ended before an answer came"
+    assert ended.endswith("; going on with the next file")
+    assert last.startswith("dimse send: no association with ")  # that peer accepts a single one
+
+
+class Aborting:
+    """A provider that ends the association when it is sent certain instances, and keeps the others."""
+
+    def __init__(self, *hated: str) -> None:
+        self.kept: list[str] = []
+        self._hated = hated
+
+    def __call__(self, request: dimse.Request, data: dimse.DataSet) -> None:
+        uid = request.command.affected_sop_instance_uid or ""
+        if uid in self._hated:
+            raise KeyboardInterrupt  # no answer, and the end of the association
+        self.kept.append(uid)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_file_that_ends_the_association_does_not_stop_the_rest(run: Run, serving: Start, tmp_path: Path) -> None:
+    for number in range(1, 6):
+        write_instance(tmp_path / str(number), f"1.2.{number}")
+    provider = Aborting("1.2.2", "1.2.3", "1.2.5")
+    said = run("send", "--json", HOST, serving(dimse.Services(store=provider)), tmp_path)
+    assert said.code == 4
+    assert provider.kept == ["1.2.1", "1.2.4"]
+    failed = [result for result in said.results if result["result"] == "failed"]
+    assert [result["sop_instance_uid"] for result in failed] == ["1.2.2", "1.2.3", "1.2.5"]
+    assert {result["why"] for result in failed} == {"the association ended before an answer came"}
+    assert (said.results[-1]["sent"], said.results[-1]["failed"], said.results[-1]["left"]) == (2, 3, 0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_peer_that_answers_nothing_is_given_up(run: Run, serving: Start, tmp_path: Path) -> None:
+    for number in range(1, 6):
+        write_instance(tmp_path / str(number), f"1.2.{number}")
+    said = run("send", HOST, serving(dimse.Services(store=Aborting(*(f"1.2.{number}" for number in range(1, 6))))), tmp_path)
+    assert said.code == 4
+    assert said.out.startswith("0 sent, 3 failed, 0 skipped, 2 left: ")
+    assert said.err.splitlines()[-1].startswith("dimse send: the association with ")
 
 
 def test_no_second_association_is_an_end_on_the_way(run: Run, scripted: Start, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -81,9 +82,19 @@ class Node:
 @contextmanager
 def _nodes(trace: Trace | None) -> Iterator[tuple[Node, Node]]:
     """Two nodes, of which the first knows the second as a peer."""
-    with tempfile.TemporaryDirectory(prefix="dimse-demo-") as folder, ExitStack() as stack:
+    with _sigterm_interrupts(), tempfile.TemporaryDirectory(prefix="dimse-demo-") as folder, ExitStack() as stack:
         second = _start(stack, Path(folder), SECOND, {}, trace)
         yield _start(stack, Path(folder), FIRST, {SECOND: second.address}, trace), second
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Has SIGTERM do what Ctrl-C does, for the time of a block: the temporary folder is to go away then, too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _start(stack: ExitStack, folder: Path, aet: str, peers: dict[str, Address], trace: Trace | None) -> Node:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +54,19 @@ def test_what_arrives_changed_is_seen(run: Run, monkeypatch: pytest.MonkeyPatch)
     said = run("demo")
     assert said.code == 1
     assert "DO NOT equal what was sent" in said.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing_behind(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(demo._Demo, "_find", lambda self, *rest: os.kill(os.getpid(), number))
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        said = run("demo")
+    finally:
+        assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
+    assert (said.code, said.err) == (130, "dimse demo: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_refused_files_and_lost_associations_are_said(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,15 @@ def test_the_configuration_is_one(tmp_path: Path) -> None:
     settings = read_config(tmp_path / "node.toml")
     assert (settings.aet, settings.port, settings.data) == ("ARCHIVE", 4242, tmp_path / "archive")
     assert settings.peers == {"ORTHANC": dimse.Address("ORTHANC", "127.0.0.1", 4243)}
+
+
+def test_the_configuration_with_tls_is_one(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text(blocks("toml")[1], encoding="utf-8")
+    settings = read_config(tmp_path / "node.toml")
+    own = dimse.TLS(key=tmp_path / "archive.key", certificate=tmp_path / "archive.crt", ca=tmp_path / "ca.pem")
+    assert settings.tls == replace(own, callers={"ct1": ("CT1",)})
+    assert settings.users == tmp_path / "users"
+    assert settings.peers == {"STORE": dimse.Address("STORE", "localhost", 2763, own)}
 
 
 def test_every_command_is_shown() -> None:

@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
             "-to", "--timeout", metavar="SECONDS", type=seconds, default=15.0, help="wait for the connection, and for TLS (15; 0: no limit)"
         )
         self._add_common(group, response)
-        tls = self._add_tls("who may have signed the peer's certificate (PEM; whom this system trusts)", "the peer")
+        tls = self._add_tls("who may have signed the peer's certificate (PEM; if not given: whom this system trusts)", "the peer")
         words = "take the peer with the certificate of this SHA-256 fingerprint, whatever its name; may be repeated"
         tls.add_argument("--tls-pin", metavar="FINGERPRINT", dest="tls_pins", type=sha256, action="append", default=[], help=words)
         tls.add_argument("--tls-name", metavar="NAME", type=name, help="the name in the peer's certificate (HOST)")
@@ -114,7 +114,7 @@ class Parser(argparse.ArgumentParser):
         group.add_argument("--tls-key", metavar="FILE", type=Path, help="this side's private key (PEM)")
         group.add_argument("--tls-cert", metavar="FILE", type=Path, help="this side's certificate, and those between it and the CA (PEM)")
         group.add_argument("--tls-ca", metavar="FILE", type=Path, help=ca)
-        words = f"UNSAFE: take {whom}: what passes is encrypted, but nobody knows with whom"
+        words = f"UNSAFE: take {whom} unverified: what passes is encrypted, but nobody knows with whom"
         group.add_argument("--tls-no-verify", action="store_true", help=words)
         return group
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 
 from dimse.services.passcodes import Cost, set_passcode
 from tests.certificates import Holder, Site
+from tests.test_readme import blocks
 
-from .peers import Address, Lab, Server, dimse, new_address, run, to
+from .peers import ENVIRONMENT, Address, Lab, Server, contents, dimse, new_address, peer_program, run, to
 from .queries import PATIENT_KEYS, ask_dimse, ask_findscu, named
 from .samples import Samples, assert_keeps
+from .test_tour import play
 
 PATIENTS = ["-P", "-k", "QueryRetrieveLevel=PATIENT", "-k", "PatientName", "-k", "PatientID", "-k", "PatientBirthDate"]
 
@@ -210,6 +213,25 @@ def test_tls_at_plain_ports(lab: Lab, papers: Papers) -> None:
     for server in (lab.storescp(new_address("STORE")), lab.node(new_address("OURS"))):
         said = dimse("echo", *papers.ours(papers.client), *to(server.address), code=3).stderr
         _assert_one_line(said, "without --tls", server.address)
+
+
+def test_the_sections_of_the_readme(lab: Lab, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS and Users, as they are printed there; what would be typed comes from elsewhere."""
+    for program in ("openssl", "findscu"):
+        peer_program(program)
+    scenes = [block.replace("dimse passwd", "echo secret | dimse passwd") for block in blocks("sh") if SCENES.search(block)]
+    monkeypatch.setitem(ENVIRONMENT, "DIMSE_PASSCODE", "secret")
+    (tmp_path / "study").symlink_to(samples.folder)
+    said = play(scenes, ("2762", "2763"), lab, tmp_path)
+    assert len(scenes) == 6
+    assert said.count("0000H Success") == 2
+    assert "doe: added to users" in said
+    assert "the peer confirmed the user identity" in said
+    for folder in ("images", "archive"):
+        assert_keeps(contents(tmp_path / folder), samples.files)
+
+
+SCENES = re.compile(r"276\d|openssl|dimse passwd")
 
 
 def _assert_one_line(said: str, wanted: str, address: Address) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -23,10 +23,17 @@ def test_the_tour(lab: Lab, samples: Samples, tmp_path: Path) -> None:
     for program in ("dcmsend", "findscu", "movescu", "dump2dcm", "Orthanc"):
         peer_program(program)
     (tmp_path / "study").symlink_to(samples.folder)
+    said = play(TOUR, PORTS, lab, tmp_path)
+    assert set(contents(tmp_path / "incoming")) == {file.sop_instance for file in samples.named("Hartgard^Ilse")}
+    assert "Hartgardt^Boris" in said
+
+
+def play(scenes: Iterable[str], names: Iterable[str], lab: Lab, tmp_path: Path) -> str:
+    """Runs blocks of the README in a folder, the servers to stay, with free ports for those named; gives what the others said."""
     path = f"{_folder_with_dimse(tmp_path)}{os.pathsep}{SEARCH_PATH}"
-    ports = {port: free_port() for port in PORTS}
+    ports = {port: free_port() for port in names}
     said = ""
-    for block in TOUR:
+    for block in scenes:
         script = f"cd {shlex.quote(str(tmp_path))}; PATH={shlex.quote(path)}; export PATH\n" + with_ports(block, ports)
         listening = re.search(r"^# Terminal \d: .* on port (\d+)", script, re.MULTILINE)
         if listening is None:
@@ -34,8 +41,7 @@ def test_the_tour(lab: Lab, samples: Samples, tmp_path: Path) -> None:
         else:
             server = lab.start("sh", "-c", _in_place(script))
             server.wait_until(partial(accepts, HOST, int(listening[1])), listening[0])
-    assert set(contents(tmp_path / "incoming")) == {file.sop_instance for file in samples.named("Hartgard^Ilse")}
-    assert "Hartgardt^Boris" in said
+    return said
 
 
 def with_ports(block: str, ports: Mapping[str, int]) -> str:

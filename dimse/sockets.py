@@ -66,8 +66,8 @@ class SocketWire:
                 self._receive_for_handshake(channel, due, late)
             self._transmit(channel.data_to_send())
             self._ahead = channel.read()
-        except AssociationError:
-            self._fail(channel)
+        except AssociationError as error:
+            self._fail(channel, error)
             raise
         self.security = channel.security
 
@@ -174,13 +174,13 @@ class SocketWire:
         try:
             channel.receive(chunk)
             return channel.read()
-        except TLSFailed:
-            self._fail(channel)
+        except TLSFailed as error:
+            self._fail(channel, error)
             raise
 
-    def _fail(self, channel: Channel) -> None:
+    def _fail(self, channel: Channel, error: AssociationError) -> None:
         """The connection is not secure: the peer gets the alert, and our user's protocol machine nothing more."""
-        self.layer.receive_eof()
+        self.layer.receive_eof(error.what)
         if alert := channel.data_to_send():
             self._transmit(alert)
             self._linger()

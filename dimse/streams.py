@@ -107,8 +107,8 @@ class StreamWire(asyncio.Protocol):
                 await self._receive_for_handshake(channel, due, late)
             await self._write(channel.data_to_send())
             self._ahead = channel.read()
-        except AssociationError:
-            await self._fail(channel)
+        except AssociationError as error:
+            await self._fail(channel, error)
             raise
         self.security = channel.security
 
@@ -195,8 +195,8 @@ class StreamWire(asyncio.Protocol):
         try:
             channel.receive(chunk)
             return channel.read()
-        except TLSFailed:
-            await self._fail(channel)
+        except TLSFailed as error:
+            await self._fail(channel, error)
             raise
 
     async def _receive_for_handshake(self, channel: Channel, due: float | None, late: TimedOut) -> None:
@@ -210,9 +210,9 @@ class StreamWire(asyncio.Protocol):
         else:
             raise late
 
-    async def _fail(self, channel: Channel) -> None:
+    async def _fail(self, channel: Channel, error: AssociationError) -> None:
         """The connection is not secure: the peer gets the alert, and our user's protocol machine nothing more."""
-        self.layer.receive_eof()
+        self.layer.receive_eof(error.what)
         if alert := channel.data_to_send():
             await self._write(alert)
             await self._linger()

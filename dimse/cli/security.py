@@ -102,7 +102,7 @@ def with_options(node: Node, args: argparse.Namespace) -> Node:
         raise Failure(
             USAGE,
             "passcodes would pass in clear text, for everybody who reads along, so that users need TLS: "
-            "give --tls-key, --tls-cert and --tls-ca, or --unsafe-plain-identity where nobody can read along",
+            "give --tls-key, --tls-cert and --tls-ca (tls in the file), or --unsafe-plain-identity where nobody can read along",
         )
     return node
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 WIDEST = 64
-"""Characters of a column: a UID fits, a paragraph is cut."""
+"""Places of a column: a UID fits, a paragraph is cut."""
 AHEAD = 40
 """Rows that are held back to find out how wide the columns are."""
 PATIENCE = 0.5
@@ -50,13 +50,13 @@ class Table:
         """Prints the rows that are held back; the headings alone are not worth it."""
         if len(self._held) < 2:
             return
-        self._widths = [min(WIDEST, max(map(len, column))) for column in zip(*self._held, strict=True)]
+        self._widths = [min(WIDEST, max(map(_places, column))) for column in zip(*self._held, strict=True)]
         for cells in self._held:
             self._show(self._line(cells))
         self._held = []
 
     def _line(self, cells: Sequence[str]) -> str:
-        return SPACE.join(_cut(cell).ljust(width) for cell, width in zip(cells, self._widths, strict=True)).rstrip()
+        return SPACE.join(_fill(_cut(cell), width) for cell, width in zip(cells, self._widths, strict=True)).rstrip()
 
 
 def heading(tag: int) -> str:
@@ -124,4 +124,21 @@ def _value(vr: str, value: Any) -> object:  # Any: a value of pydicom, whose typ
 
 
 def _cut(cell: str) -> str:
-    return cell if len(cell) <= WIDEST else cell[: WIDEST - 3] + "..."
+    if _places(cell) <= WIDEST:
+        return cell
+    while _places(cell) > WIDEST - 3:
+        cell = cell[: min(WIDEST - 3, len(cell) - 1)]
+    return f"{cell}..."
+
+
+def _fill(cell: str, width: int) -> str:
+    return cell + " " * (width - _places(cell))
+
+
+def _places(text: str) -> int:
+    """How many places of a terminal's line a text takes: the characters of East Asia are two wide, and marks stand on others."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)

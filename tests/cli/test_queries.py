@@ -307,6 +307,22 @@ def test_the_table_learns_its_widths_from_the_first_rows() -> None:
     assert shown[-2:] == ["1", "2"]
 
 
+def test_the_table_knows_wide_characters_and_marks() -> None:
+    shown: list[str] = []
+    table = Table(("Name", "ID"), shown.append)
+    for name in ("山田^太郎", "Je\u0301ro\u0302me", "Doe^Jane^X"):
+        table.row((name, "1"))
+    table.row(("山" * 40, "2"))
+    table.flush()
+    assert shown == [
+        f"Name{' ' * 62}ID",
+        f"山田^太郎{' ' * 57}1",
+        f"Je\u0301ro\u0302me{' ' * 60}1",
+        f"Doe^Jane^X{' ' * 56}1",
+        f"{'山' * 30}...   2",
+    ]
+
+
 def test_a_file_as_query_is_read_whatever_it_is(run: Run, port: int, asked: Asked, tmp_path: Path) -> None:
     path = write_instance(tmp_path / "1", "1.2.1")
     assert run("find", HOST, port, path).code == 0

@@ -68,7 +68,7 @@ def _read(path: Path) -> tuple[list[tuple[int, Entry]], dict[int, str]]:
                 try:
                     entry = json.loads(line)
                 except json.JSONDecodeError as error:
-                    broken[number] = f"no JSON: {error.msg} at character {error.pos + 1}"
+                    broken[number] = f"no JSON: {error.msg} (character {error.pos + 1})"
                     continue
                 except (ValueError, RecursionError):  # a number of thousands of digits, arrays in arrays in arrays
                     broken[number] = "no record of a trace"

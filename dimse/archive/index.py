@@ -137,7 +137,8 @@ class Index:
             _make_tables(connection, path)
         except sqlite3.DatabaseError as error:
             connection.close()
-            raise UsageError(f"{path} cannot be used as an index: {error}", advice="move it away; the instances are in the files") from None
+            advice = "see to the disk, or to who else uses it" if _is_outside(error) else "move it away; the instances are in the files"
+            raise UsageError(f"{path} cannot be used as an index: {error}", advice=advice) from None
         except UsageError:
             connection.close()
             raise
@@ -376,6 +377,11 @@ def _schema() -> Iterator[str]:
                 " PRIMARY KEY (tag, word, owner)) WITHOUT ROWID"
             )
     yield from _INDEXES
+
+
+def _is_outside(error: sqlite3.Error) -> bool:
+    """Whether the fault lies outside the file: a full disk, missing rights, a lock."""
+    return isinstance(error, sqlite3.OperationalError)
 
 
 @contextmanager

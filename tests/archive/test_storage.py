@@ -345,7 +345,7 @@ def test_a_folder_belongs_to_one_archive_at_a_time(tmp_path: Path) -> None:
 
 def test_an_index_that_is_none_or_of_another_version_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "index.db").write_bytes(b"certainly not a database, and long enough to be looked at" * 20)
-    with pytest.raises(UsageError, match="cannot be used as an index"):
+    with pytest.raises(UsageError, match="cannot be used as an index.*; move it away"):
         Archive(tmp_path)
     (tmp_path / "index.db").unlink()
     Archive(tmp_path).close()
@@ -353,6 +353,15 @@ def test_an_index_that_is_none_or_of_another_version_is_not_opened(tmp_path: Pat
     connection.execute(f"PRAGMA user_version={VERSION + 1}")
     connection.close()
     with pytest.raises(UsageError, match="version"):
+        Archive(tmp_path)
+
+
+def test_nobody_is_told_to_move_a_good_index_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*rest: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("dimse.archive.index._make_tables", full)
+    with pytest.raises(UsageError, match="disk is full; see to the disk"):
         Archive(tmp_path)
 
 

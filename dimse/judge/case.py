@@ -48,11 +48,15 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Associate:
-    """Asks for an association as everybody does. The case cannot be tried unless the contexts in `needs` are accepted."""
+    """Asks for an association as everybody does. The case cannot be tried unless the contexts in `needs` are accepted.
+
+    `limited`: nor unless the provider says how long a P-DATA-TF it takes.
+    """
 
     contexts: tuple[bytes, ...] = CONTEXTS
     max_length: int = MAX_LENGTH
     needs: tuple[int, ...] = (1,)
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from threading import BoundedSemaphore, Event, Lock, Thread
 
-from dimse.judge.case import Case, Finding, Verdict
+from dimse.judge.case import Case, Echo, Finding, Verdict
 from dimse.judge.line import Line, Target, why_not_served
 from dimse.judge.trial import Trial
 
-WIDTH = 12
-"""Connections on which something is waited for at the same time, most of them for ARTIM."""
+WIDTH = 6
+"""Cases under way at the same time, all but one of them waiting: some providers take no more than ten associations."""
 PROBE = 2.0
 """Seconds in which a provider that serves many at once answers one while another says nothing."""
+PAUSE = 0.5
+"""Seconds between looks at a provider that does not serve."""
+BUSY = "A-ASSOCIATE-RJ(2,"
+"""What a provider says whose places are taken (PS3.8 9.3.4, rejected-transient)."""
 RECOVERY = 60.0
 """Seconds that a provider has to come back after a case that harmed it, before the rest is given up."""
 GONE = "the provider no longer answers"
@@ -33,21 +37,27 @@ class Judge:
         self.cases = cases
         self._width = width
         self._recovery = recovery
-        self._turn = Lock()
+        self._turns = _Turns()
+        self._harms = 0
+        """How often the provider was found harmed."""
         self._gone = ""
         self._is_concurrent = False
 
     def run(self) -> Iterator[Finding]:
-        """The findings in the order of the cases, each as soon as those before it are there. Raises `NotServing`."""
+        """The findings, each as soon as it and those before it are there; those of rough cases come last. Raises `NotServing`."""
         if reason := why_not_served(self.target, self.target.timing.answer):
             raise NotServing(reason)
-        running: dict[str, _Running] = {}
-        untold = deque(self.cases)
         self._is_concurrent = self._serves_many()
-        free = BoundedSemaphore(self._width if self._is_concurrent else 1)
-        for case in sorted(self.cases, key=lambda case: case.deadline == "artim"):  # who waits longest begins
+        yield from self._side_by_side([case for case in self.cases if not case.rough], self._width)
+        yield from self._side_by_side([case for case in self.cases if case.rough], 1)
+
+    def _side_by_side(self, cases: Sequence[Case], width: int) -> Iterator[Finding]:
+        running: dict[str, _Running] = {}
+        untold = deque(cases)
+        free = BoundedSemaphore(width)
+        for case in sorted(cases, key=_rank):
             free.acquire()
-            self._turn.acquire()
+            self._turns.lock.acquire()
             running[case.id] = _Running(self._try, case, free.release)
             while untold and untold[0].id in running and running[untold[0].id].is_done:
                 yield running[untold.popleft().id].finding()
@@ -64,50 +74,96 @@ class Judge:
         return served
 
     def _try(self, case: Case) -> Finding:
-        """One case, beginning with the turn in hand; gives it back when all that is left is to wait."""
+        """One case, beginning with the turn in hand. It is tried again if another one harms the provider meanwhile."""
+        turn = _Turn(self._turns)
+        try:
+            while not self._gone:
+                harms = self._harms
+                finding, harm = self._attempt(case, turn)
+                if harm:
+                    return replace(finding, verdict=Verdict.VIOLATES, remark=f"{GONE}: {harm}")
+                if harms == self._harms:
+                    return finding
+            return Finding(case, Verdict.UNTESTED, (), self._gone)
+        finally:
+            turn.end()
+
+    def _attempt(self, case: Case, turn: _Turn) -> tuple[Finding, str]:
+        """What came, and what harm was done. Gives the turn away while all that is left is to wait, and has it again at the end."""
+        harms = self._harms
         remarks: list[str] = []
-        turn = _Turn(self._turn)
 
         def aside() -> None:
             if self._is_concurrent:
                 remarks.append(self._check())
                 turn.give()
+            elif not why_not_served(self.target, min(PROBE, self.target.timing.healthy)):
+                turn.give()  # it serves one at a time, but has done with this one
 
-        try:
-            if self._gone:
-                return Finding(case, Verdict.UNTESTED, (), self._gone)
-            finding = Trial(self.target, case, aside).run()
-            if not turn.is_given:
-                remarks.append(self._check())
-        finally:
-            turn.give()
-        harm = next(filter(None, remarks), "")
-        return replace(finding, verdict=Verdict.VIOLATES, remark=f"{GONE}: {harm}") if harm else finding
+        finding = Trial(self.target, case, aside).run()
+        turn.take()
+        if harms == self._harms:  # or else somebody has looked
+            remarks.append(self._check())
+        return finding, next(filter(None, remarks), "")
 
     def _check(self) -> str:
         """What is wrong with the provider's health; waits for it to come back, so that the next case finds it well."""
         harm = why_not_served(self.target, self.target.timing.healthy)
-        end = time.monotonic() + self._recovery
-        while harm and why_not_served(self.target, self.target.timing.healthy):
-            if time.monotonic() > end:
-                self._gone = GONE
-                break
-            Event().wait(min(1.0, self._recovery))
+        while harm.startswith(BUSY) and self._turns.waiting:  # with the cases that wait for something
+            Event().wait(PAUSE)
+            harm = why_not_served(self.target, self.target.timing.healthy)
+        if harm:
+            self._harms += 1
+            self._gone = "" if self._comes_back() else GONE
         return harm
+
+    def _comes_back(self) -> bool:
+        end = time.monotonic() + self._recovery
+        while why_not_served(self.target, self.target.timing.healthy):
+            if time.monotonic() > end:
+                return False
+            Event().wait(min(PAUSE, self._recovery))
+        return True
+
+
+def _rank(case: Case) -> tuple[bool, bool]:
+    """Who asks whether others are served begins, before they are many; then who waits longest."""
+    return not any(isinstance(step, Echo) for step in case.steps), case.deadline == "artim"
+
+
+class _Turns:
+    """The right to send, which one case has at a time; and how many have given it away while they wait for something."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.lock = Lock()
 
 
 class _Turn:
-    """The right to send, to be given back once."""
+    """One case's turn, which it has from the beginning to the end except while it waits."""
 
-    def __init__(self, lock: Lock) -> None:
-        self._lock = lock
-        self.is_given = False
+    def __init__(self, turns: _Turns) -> None:
+        self._turns = turns
+        self._waits = False
 
     def give(self) -> None:
-        """Somebody else may send."""
-        if not self.is_given:
-            self.is_given = True
-            self._lock.release()
+        """Somebody else may send meanwhile."""
+        if not self._waits:
+            self._waits = True
+            self._turns.waiting += 1
+            self._turns.lock.release()
+
+    def take(self) -> None:
+        """Has it again, when nobody else has."""
+        if self._waits:
+            self._turns.lock.acquire()
+            self._turns.waiting -= 1
+            self._waits = False
+
+    def end(self) -> None:
+        """The next case may begin."""
+        self.take()
+        self._turns.lock.release()
 
 
 class _Running:

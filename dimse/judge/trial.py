@@ -120,6 +120,8 @@ class Trial:
         for number in step.needs:
             if results.get(number) != pdu.ContextResult.ACCEPTANCE:
                 raise NotOffered(f"presentation context {number}: {pdu.context_words(results.get(number, pdu.ContextResult.NO_REASON))}")
+        if step.limited and line.scene.max_length == 0:
+            raise NotOffered("it takes a P-DATA-TF of any length")
 
     def _send(self, line: Line, step: Send) -> None:
         if step.trickle:
@@ -129,17 +131,18 @@ class Trial:
             line.send(step.data, piece=step.piece, times=step.times, until=self._deadline())
 
     def _repeat(self, step: Repeat) -> None:
-        """The same on many connections; what came back on each is counted."""
+        """The same on many connections; what came back on each is counted. All answers have to come in the time for one."""
         seen: Counter[str] = Counter()
+        until = time.monotonic() + self.target.timing.answer
         for _ in range(step.count):
             line = Line(self.target)
             self._others.append(line)
-            seen.update(self._one_of_many(line, step))
+            seen.update(self._one_of_many(line, step, until))
             if step.leave:
                 self._others.pop().close()
         self._tell(seen)
 
-    def _one_of_many(self, line: Line, step: Repeat) -> list[str]:
+    def _one_of_many(self, line: Line, step: Repeat, until: float) -> list[str]:
         came = []
         for each in step.steps:
             match each:
@@ -147,9 +150,9 @@ class Trial:
                     line.send(each.data)
                 case Associate():
                     line.send(Request((APPLICATION, *each.contexts, user(max_length=each.max_length))))
-                    came.append((line.next(time.monotonic() + self.target.timing.answer) or OPEN).split()[0])
+                    came.append((line.next(until) or OPEN).split()[0])
                 case Await():
-                    came.append(line.next(time.monotonic() + self.target.timing.answer) or OPEN)
+                    came.append(line.next(until) or OPEN)
                 case Connect():
                     pass
         return came

@@ -187,17 +187,18 @@ def data_set(number: int, *more: bytes) -> bytes:
 class Store:
     """A C-STORE of a made-up instance as a stimulus, in PDUs that the provider takes. `data` is called when it is sent.
 
-    `keep`: send only that share of the data set, and never its last fragment.
+    `keep`: send only that share of the data set, and never its last fragment. `on`: the presentation context.
     """
 
     number: int
     data: bytes | Callable[[], bytes]
     keep: float = 1.0
+    on: int = 3
 
     def __call__(self, scene: Scene) -> bytes:
         encoded = self.data if isinstance(self.data, bytes) else self.data()
-        head = pdu.frames(3, True, command(store_fields(instance_uid(self.number))), scene.max_length)
+        head = pdu.frames(self.on, True, command(store_fields(instance_uid(self.number))), scene.max_length)
         if self.keep >= 1:
-            return head + pdu.frames(3, False, encoded, scene.max_length)
+            return head + pdu.frames(self.on, False, encoded, scene.max_length)
         part = encoded[: int(len(encoded) * self.keep)][: (scene.max_length or MAX_LENGTH) - 6]
-        return head + p_data(pdv(3, DATA, part))
+        return head + p_data(pdv(self.on, DATA, part))

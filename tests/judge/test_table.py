@@ -18,7 +18,7 @@ from dimse.judge.cases.messages import _bomb, _nested, _tiny
 from dimse.judge.wire import CONTEXTS, ECHO_MESSAGE, Request, Scene, Store, data_set, instance_uid, raw_pdu
 
 TOKEN = re.compile(
-    r"""(\*|\d+)\ x\ [^;]+ | \*?served | closed | open | \*\ [0-9A-F?]{4}H | \*\ [0-9A-F]{3}\[\d+\]H | \*\ [0-9A-F?]+H
+    r"""(\*|\d+)\ x\ [^;]+ | (\*|not\ )?served | closed | open | \*\ [0-9A-F?]{4}H | \*\ [0-9A-F]{3}\[\d+\]H | \*\ [0-9A-F?]+H
     | A-ABORT\(([*02]|\*),?[^)]*\) | A-ASSOCIATE-RJ\([^)]*\) | A-ASSOCIATE-AC(\*|\ with\ \d+\ results|(\ \d+=(\?|\d|\[\d-\d\]))*)
     | A-RELEASE-RP | C-[A-Z]+-RSP\ [^;]+""",
     re.VERBOSE,

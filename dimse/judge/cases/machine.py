@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from struct import pack
 from typing import Final
 
-from dimse.judge.case import Associate, Await, AwaitEnd, Case, Send, Shut
+from dimse.judge.case import Associate, Await, AwaitEnd, Case, Echo, Send, Shut
 from dimse.judge.cases.outcomes import (
     ABORT_CLOSED,
     ABORT_STA2,
@@ -67,7 +68,7 @@ PDV_LENGTHS: Final = {
 
 def too_long(scene: Scene) -> bytes:
     """A P-DATA-TF one byte longer than the provider takes, in PDVs that are right."""
-    length = (scene.max_length or 0xFFFFFFFE) + 1
+    length = scene.max_length + 1
     return p_data(pdv(1, COMMAND, bytes(64), length=length - 4), length=length)
 
 
@@ -143,7 +144,7 @@ MACHINE: Final = (
         "F-09",
         "a P-DATA-TF longer than the provider said it takes",
         "PS3.8 D.1",
-        (ECHOING, Send(too_long), Await()),
+        (replace(ECHOING, limited=True), Send(too_long), Await()),
         INVALID,
         ANY_ABORT,
     ),
@@ -189,7 +190,7 @@ MACHINE: Final = (
     Case(
         "F-13/bytes",
         "an association, a C-ECHO and a release, one byte a TCP segment",
-        "PS3.8 9.1.4",
+        "PS3.8 9.1.3",
         (
             Send(Request((APPLICATION, ECHO_CONTEXT, USER)), piece=1),
             Await(),
@@ -203,7 +204,7 @@ MACHINE: Final = (
     Case(
         "F-13/whole",
         "a C-ECHO in five PDUs and the release behind it in one TCP segment",
-        "PS3.8 9.1.4",
+        "PS3.8 9.1.3",
         (ECHOING, Send(ECHO_IN_FIVE + RELEASE), Await(), Await()),
         ("C-ECHO-RSP 0000H; A-RELEASE-RP",),
     ),
@@ -213,7 +214,7 @@ MACHINE: Final = (
         GRID,
         (Send(Request((APPLICATION, ECHO_CONTEXT, USER), behind=ECHO_MESSAGE + RELEASE)), AwaitEnd()),
         ("A-ABORT(2,*); closed", "A-ASSOCIATE-AC 1=0; C-ECHO-RSP 0000H; A-RELEASE-RP; closed"),
-        (*ABORT_CLOSED, "A-ASSOCIATE-AC 1=0; A-ABORT(*); closed"),
+        (*ABORT_CLOSED, "A-ASSOCIATE-AC 1=0; A-ABORT(*); closed", "A-ASSOCIATE-AC 1=0; C-ECHO-RSP 0000H; A-RELEASE-RP; open"),
     ),
     *(
         Case(
@@ -229,6 +230,21 @@ MACHINE: Final = (
             ("p-data", "P-DATA-TF", ECHO_MESSAGE, ("A-ASSOCIATE-RJ(*); closed",)),
             ("garbage", "an unknown PDU", raw_pdu(0x2A, bytes(4)), ("A-ASSOCIATE-RJ(*); A-ABORT(2,*); closed",)),
         )
+    ),
+    Case(
+        "F-15/silence",
+        "nothing behind a rejection: closed by ARTIM",
+        "PS3.8 Table 9-10, Sta13",
+        (Send(REJECTED), AwaitEnd()),
+        ("A-ASSOCIATE-RJ(*); closed",),
+    ),
+    Case(
+        "F-15/release",
+        "nothing behind a release, not even the end of the connection: closed by ARTIM, and holds up nobody",
+        "PS3.8 Table 9-10, Sta13",
+        (ECHOING, Send(RELEASE), Await(), Echo(), AwaitEnd()),
+        ("A-RELEASE-RP; served; closed",),
+        ("A-RELEASE-RP; not served; closed",),
     ),
     Case(
         "F-16",

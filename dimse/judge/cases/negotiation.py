@@ -16,7 +16,9 @@ from dimse.judge.wire import (
     STORE_CONTEXT,
     USER,
     Request,
+    Store,
     context,
+    data_set,
     item,
     raw_pdu,
     request,
@@ -133,7 +135,7 @@ WHO: Final = (
 )
 
 LONGEST: Final = (
-    _asked("A-10/absent", "no maximum length: any is assumed", MAXIMUM, request(*HEAD, user(max_length=None)), ACCEPTED, REFUSED),
+    _asked("A-10/absent", "no maximum length sub-item", MAXIMUM, request(*HEAD, user(max_length=None)), ACCEPTED, REFUSED),
     *(
         _asked(
             f"A-10/{size}",
@@ -178,6 +180,19 @@ PROPOSED: Final = (
         CONTEXT_ITEM,
         request(APPLICATION, ECHO_CONTEXT, context(1, CTImageStorage), USER),
         (*REFUSED, "A-ASSOCIATE-AC 1=?"),
+    ),
+    Case(
+        "A-16/store",
+        "a C-STORE on a context ID that was proposed for Verification and, a second time, for CT images",
+        CONTEXT_ITEM,
+        (Send(request(APPLICATION, ECHO_CONTEXT, context(1, CTImageStorage), USER)), Await(), Send(Store(16, data_set(16), on=1)), Await()),
+        (
+            *(f"{refused}; closed" for refused in REFUSED),
+            "A-ASSOCIATE-RJ(1,*); A-ABORT(2,2)",
+            "A-ASSOCIATE-AC 1=?; A-ABORT(*)",
+            *(f"A-ASSOCIATE-AC 1=?; C-STORE-RSP {failure}" for failure in ("0110H", "012?H", "A9??H", "C???H")),
+        ),
+        ("A-ASSOCIATE-AC 1=?; closed", "A-ASSOCIATE-AC 1=?; C-STORE-RSP 02??H", *(f"{refused}; open" for refused in REFUSED)),
     ),
     _asked(
         "A-17/128",
@@ -255,7 +270,7 @@ PROPOSED: Final = (
         "PS3.8 F.1",
         request(item(0x10, b"1.2.840.10008.3.1.1.1\0"), context(1, Verification + "\0", ImplicitVRLittleEndian + "\0"), USER),
         ("A-ASSOCIATE-AC 1=0",),
-        REFUSED,
+        (*REFUSED, "A-ASSOCIATE-AC 1=[1-4]"),
     ),
 )
 

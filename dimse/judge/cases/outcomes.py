@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 ANY_ABORT: Final = ("A-ABORT(*)",)
-ABORT_STA2: Final = ("A-ABORT(0,*)",)
-"""AA-1: in Sta2 there is no association yet, and the source is the service user's 0 (PS3.8 Table 9-9)."""
-ABORT_STA2_CLOSED: Final = ("A-ABORT(0,*); closed",)
+ABORT_STA2: Final = ("A-ABORT(0,0)",)
+"""AA-1: in Sta2 there is no association yet, and the source is the service user's 0 (PS3.8 Table 9-9), the reason 0 (Table 9-26)."""
+ABORT_STA2_CLOSED: Final = ("A-ABORT(0,0); closed",)
 ABORT_CLOSED: Final = ("A-ABORT(*); closed",)
 UNEXPECTED: Final = ("A-ABORT(2,2)",)
 """AA-8 for a PDU at the wrong time."""

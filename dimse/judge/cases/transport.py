@@ -58,7 +58,7 @@ TRANSPORT: Final = (
         ARTIM,
         (Connect(), Echo(), AwaitEnd()),
         ("served; closed",),
-        ("served; A-ABORT(*); closed",),
+        ("served; A-ABORT(*); closed", "not served; closed", "not served; A-ABORT(*); closed"),
     ),
     _stalled(11),
     _stalled(200),
@@ -122,7 +122,7 @@ TRANSPORT: Final = (
         PATIENCE,
         (ONE_ECHO, Echo(), AwaitEnd()),
         ("served; A-ABORT(*); closed",),
-        ("served; closed", "served; open"),
+        ("served; closed", "served; open", "not served; A-ABORT(*); closed", "not served; closed"),
         deadline="idle",
     ),
     Case(

@@ -345,7 +345,7 @@ def test_a_folder_belongs_to_one_archive_at_a_time(tmp_path: Path) -> None:
 
 def test_an_index_that_is_none_or_of_another_version_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "index.db").write_bytes(b"certainly not a database, and long enough to be looked at" * 20)
-    with pytest.raises(UsageError, match="cannot be used as an index.*; move it away"):
+    with pytest.raises(UsageError, match=r"cannot be used as an index.*; move it away"):
         Archive(tmp_path)
     (tmp_path / "index.db").unlink()
     Archive(tmp_path).close()

@@ -26,6 +26,11 @@ from dimse.archive.moments import key_span, span
 MAX_TEXT: Final = 10_240
 """Characters of a value that the index keeps: what the longest text that people enter, LT, may have (PS3.5 6.2)."""
 
+MAX_VALUES: Final = 100_000
+"""Values of one key: a list of UIDs as long as an identifier may be (4 MiB) has about as many."""
+MAX_PATTERNS: Final = 100
+"""Values of one key that are not compared for equality alone: each is a term of the statement, and SQLite nests at most 1,000."""
+
 _WILD: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})  # C.2.2.2.4
 _UNSPLIT: Final = frozenset({"LT", "ST", "UR", "UT"})  # a backslash is text in these (PS3.5 6.2)
 _MOMENTS: Final = frozenset({"DA", "TM", "DT"})
@@ -99,11 +104,16 @@ def read_key(vr: str, text: str) -> Key:
     """Reads the value of a key attribute; ValueError, with words that follow the keyword, when it is no key of that VR."""
     if not text.strip(" *\0"):
         return ()
-    parts = [text] if vr in _UNSPLIT else text.split("\\")
+    parts = [text] if vr in _UNSPLIT else text.split("\\", MAX_VALUES)
+    if len(parts) > MAX_VALUES:
+        raise ValueError(f"has more than {MAX_VALUES} values")
     values = [normal for part in parts if (normal := normalise(vr, part))]
     if not values or not all(value.strip("*") for value in values):
         return ()
-    return tuple(_test(vr, value) for value in values if len(value) <= MAX_TEXT) or (Equal(""),)  # which no word is
+    tests = tuple(_test(vr, value) for value in values if len(value) <= MAX_TEXT) or (Equal(""),)  # which no word is
+    if len(tests) > MAX_PATTERNS and not all(isinstance(test, Equal) for test in tests):
+        raise ValueError(f"has more than {MAX_PATTERNS} wildcards or ranges")
+    return tests
 
 
 def words(vr: str, several: bool, stored: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from dimse.archive.attributes import BY_TAG, SPECIFIC_CHARACTER_SET, UNIQUE_KEYS, Attribute, Level
@@ -281,12 +282,12 @@ def _read(attribute: Attribute, text: str) -> Key:
 def _elements_of(data_set: DataSet) -> dict[int, tuple[str, bytes]]:
     """The elements by tag, without group lengths."""
     try:
-        found = {element.tag: (element.vr, bytes(element.value)) for element in data_set.elements() if element.tag & 0xFFFF}
+        walked = list(islice(data_set.elements(), MAX_KEYS + 1))
     except DataError as error:
         raise Refused(CANNOT_UNDERSTAND, f"the identifier cannot be read: {error.what}") from error
-    if len(found) > MAX_KEYS:
+    if len(walked) > MAX_KEYS:
         raise Refused(CANNOT_UNDERSTAND, f"the identifier has more than {MAX_KEYS} elements")
-    return found
+    return {element.tag: (element.vr, bytes(element.value)) for element in walked if element.tag & 0xFFFF}
 
 
 def _level(raw: bytes, levels: tuple[Level, ...]) -> Level:

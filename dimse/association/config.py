@@ -49,6 +49,12 @@ class Limits:
     """Longest command set; the largest legal one is a C-GET-RSP's list of UIDs."""
     identifier: int = 4_194_304
     """Longest data set that is collected in memory because it is an identifier (C-FIND, C-GET, C-MOVE)."""
+    identifier_elements: int = 1000
+    """Elements of an identifier, those in its sequences included; clients send some dozens."""
+    identifier_depth: int = 8
+    """Sequences inside each other in an identifier; those of the standard's models have two."""
+    matches: int = 100_000
+    """Matches of one C-FIND that a provider sends before it says that they are too many."""
     data_set: int = 4_294_967_294
     """Longest data set of a C-STORE that a provider takes."""
     data_set_in_memory: int = 1_073_741_824

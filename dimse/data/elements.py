@@ -161,6 +161,37 @@ def scan(data: Buffer, transfer_syntax: str, tags: Collection[int], *, start: in
     return found
 
 
+def check_size(data: Buffer, transfer_syntax: str, *, most: int, deepest: int) -> None:
+    """Raises `DataError` for more than `most` elements, those in sequences included, or more than `deepest` sequences inside each other.
+
+    In Implicit VR what begins with an item is a sequence. Nothing is said of what cannot be read.
+    """
+    count = 0
+    walks = [elements(data, transfer_syntax)]
+    while walks:
+        try:
+            element = next(walks[-1], None)
+        except DataError:
+            element = None
+        if element is None:
+            walks.pop()
+            continue
+        count += 1
+        if count > most:
+            raise DataError(f"there are more than {most} elements", clause="PS3.5 7.1")
+        if element.vr == "SQ" or bytes(element.value[:4]) in _ITEMS:
+            if len(walks) > deepest:
+                raise DataError(f"there are more than {deepest} sequences inside each other", clause="PS3.5 7.5")
+            walks.append(_in_items(element, transfer_syntax))
+
+
+def _in_items(element: Element, transfer_syntax: str) -> Iterator[Element]:
+    """The elements in all items of a sequence."""
+    inside = syntax_inside(element, transfer_syntax)
+    for item in items(element, transfer_syntax):
+        yield from elements(item, inside)
+
+
 def encode_element(tag: int, vr: str, value: bytes, transfer_syntax: str = ExplicitVRLittleEndian) -> bytes:
     """One element of defined length, its value padded to an even length (PS3.5 7.1, 6.2).
 
@@ -280,3 +311,4 @@ def _scan_deflated(pieces: Iterator[bytes], wanted: frozenset[int], found: dict[
 
 
 _NO_TAG = 0x100000000
+_ITEMS = (LITTLE.plain.pack(ITEM >> 16, ITEM & 0xFFFF, 0)[:4], ITEM.to_bytes(4, "big"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from dimse.association.negotiation import Accept, Choose, Context, answer
 from dimse.data import status as codes
 from dimse.data.commands import CommandField
 from dimse.data.datasets import DataSet
+from dimse.data.elements import check_size
 from dimse.data.status import Status
 from dimse.data.uids import (
     DEFAULT_TRANSFER_SYNTAXES,
@@ -239,11 +241,16 @@ class Provider:
         return Request(self.report.peer, message.command, message.context, identifier)
 
     async def _request_with_identifier(self, message: Message) -> Request | Status:
+        limits, syntax, service = self.session.layer.limits, message.context.transfer_syntax, message.command.service
         try:
-            encoded = await self.session.data_set(self.session.layer.limits.identifier)
+            encoded = await self.session.data_set(limits.identifier)
         except DataError as error:
-            return Status(codes.OUT_OF_RESOURCES, str(error), service=message.command.service)
-        return self._request(message, DataSet(encoded, message.context.transfer_syntax))
+            return Status(codes.OUT_OF_RESOURCES, str(error), service=service)
+        try:
+            check_size(encoded, syntax, most=limits.identifier_elements, deepest=limits.identifier_depth)
+        except DataError as error:
+            return Status(codes.CANNOT_UNDERSTAND, f"identifier: {error.what}", service=service)
+        return self._request(message, DataSet(encoded, syntax))
 
     def _guard(self, call: Callable[[], Answer]) -> Status:
         """A handler's answer as a status, whatever the handler does."""
@@ -384,6 +391,7 @@ class _Matches:
         self.status = Status(codes.SUCCESS, service="C-FIND")
         self._provider = provider
         self._transfer_syntax = request.context.transfer_syntax
+        self._limit = provider.session.layer.limits.matches
         self._matches: Iterator[Match] = iter(())
         try:
             self._matches = iter(provider.services.find(request) if provider.services.find else ())
@@ -391,11 +399,13 @@ class _Matches:
             self.status = provider.failure(error)
 
     def __iter__(self) -> Iterator[tuple[Status, DataSet]]:
-        while True:
+        for number in itertools.count():
             try:
                 match = next(self._matches, None)
                 if match is None:
                     return
+                if number >= self._limit:
+                    raise Refused(codes.OUT_OF_RESOURCES, f"there are more than {self._limit} matches: ask for fewer")
                 status, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
                 encoded = identifier.encoded_as(self._transfer_syntax)
             except Exception as error:

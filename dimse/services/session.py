@@ -42,6 +42,9 @@ from dimse.services.wire import Wire
 
 T = TypeVar("T")
 
+MAX_AHEAD = 64
+"""Messages that wait while an operation is served. Then no more are read, a C-CANCEL included: more than any window lets come."""
+
 
 class PeerReleased(AssociationError):
     """The peer asked for the release while something else was awaited; it has been agreed to."""
@@ -234,7 +237,7 @@ class Session:
         """Takes in what has come, without waiting, and notes a C-CANCEL; other requests are kept for `receive`."""
         if not self._inbox:
             self._inbox.add(await self.wire.pump(wait=False))
-        while not (self._ahead and self._ahead[-1].command.has_data_set):
+        while len(self._ahead) < MAX_AHEAD and not (self._ahead and self._ahead[-1].command.has_data_set):
             message = await self._read(self._inbox.message)
             if message is None:
                 break

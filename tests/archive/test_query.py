@@ -160,6 +160,34 @@ def test_refused_identifiers(filled: Services, model: UID, level: str | None, ke
     assert refused.value.status == status
 
 
+@pytest.mark.parametrize(
+    ("keyword", "values", "status"),
+    [
+        ("PatientName", [f"A{n}*" for n in range(100)], None),
+        ("PatientName", [f"A{n}*" for n in range(101)], 0xA900),
+        ("StudyDate", ["20010101"] * 101, 0xA900),
+        ("StudyInstanceUID", [f"1.2.{n}" for n in range(40_000)], None),
+        ("StudyInstanceUID", ["1"] * 100_001, 0xA900),
+    ],
+)
+def test_values_of_a_key_have_a_limit(filled: Services, keyword: str, values: list[str], status: int | None) -> None:
+    """SQLite nests terms to a limited depth; a list of UIDs is one term."""
+    if status is None:
+        assert find(filled, "STUDY", **{keyword: values}) == []
+    else:
+        with pytest.raises(Refused, match="has more than") as caught:
+            find(filled, "STUDY", **{keyword: values})
+        assert caught.value.status == status
+
+
+def test_an_identifier_of_too_many_elements(filled: Services) -> None:
+    assert filled.find is not None
+    long = DataSet(b"\x09\0\x10\0\0\0\0\0" * 500_000)
+    with pytest.raises(Refused, match="more than 1000 elements") as caught:
+        filled.find(request(StudyRootFind, long))
+    assert caught.value.status == 0xC000
+
+
 def test_an_identifier_that_cannot_be_read(filled: Services) -> None:
     for identifier in (None, DataSet(b"\x08\0\x52\0CS\xff\xff", ExplicitVRLittleEndian)):
         with pytest.raises(Refused) as refused:

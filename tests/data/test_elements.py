@@ -20,7 +20,7 @@ from pydicom.filereader import data_element_generator
 
 from dimse.data import elements as module
 from dimse.data.deflate import inflate
-from dimse.data.elements import Element, encode_element, items, pick, scan, syntax_inside
+from dimse.data.elements import Element, check_size, encode_element, items, pick, scan, syntax_inside
 from dimse.data.elements import elements as walk
 from dimse.data.uids import (
     DeflatedExplicitVRLittleEndian,
@@ -362,6 +362,36 @@ def test_scan_of_a_deflated_data_set_that_is_very_long(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "HELD", 100_000)
     long = deflate(UID_ELEMENT + explicit(0x7FE00010, "OW", bytes(range(256)) * 10_000))
     assert scan(long[:-1], DeflatedExplicitVRLittleEndian, [0x00080018]) == {0x00080018: b"1.2\0"}
+
+
+# Size
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("undefined", [False, True])
+def test_check_size_counts_what_is_in_sequences(syntax: str, undefined: bool) -> None:
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    data = encode_element(0x00080060, "CS", b"MR", syntax) * 2
+    for _ in range(3):
+        ends = (pack(order + "HHL", 0xFFFE, 0xE00D, 0), pack(order + "HHL", 0xFFFE, 0xE0DD, 0)) if undefined else (b"", b"")
+        content = pack(order + "HHL", 0xFFFE, 0xE000, 0xFFFFFFFF if undefined else len(data)) + data + ends[0] + ends[1]
+        head = encode_element(0x00400275, "SQ", b"", syntax)[:-4] + pack(order + "L", 0xFFFFFFFF if undefined else len(content))
+        data = head + content
+    check_size(data, syntax, most=5, deepest=3)
+    with pytest.raises(DataError, match="more than 4 elements"):
+        check_size(data, syntax, most=4, deepest=3)
+    with pytest.raises(DataError, match="more than 2 sequences"):
+        check_size(data, syntax, most=5, deepest=2)
+
+
+def test_check_size_is_quick_and_says_nothing_of_what_cannot_be_read() -> None:
+    deep = b""
+    for _ in range(3000):
+        deep = implicit(0x0040A730, item(deep))
+    with pytest.raises(DataError, match="more than 8 sequences"):
+        check_size(deep, ImplicitVRLittleEndian, most=1000, deepest=8)
+    for data in (nested(20_000), b"\1", implicit(0x00080060, b"\xfe\xff\0\xe0"), implicit(0x00080060, b"\xfe\xff\0\xe0\xff\0\0\0")):
+        check_size(data, ImplicitVRLittleEndian, most=10, deepest=8)
 
 
 # Deflated

@@ -22,10 +22,10 @@ from dimse.data.uids import (
 )
 from dimse.errors import Aborted, ContextRefused, OperationFailed, ProtocolError, Refused, UsageError
 from dimse.services.handlers import Match, Request, Services
-from dimse.services.session import Session
+from dimse.services.session import MAX_AHEAD, Session
 
 from .drivers import Front
-from .samples import QUERY, Account, Matches, answers, cancel, frames, instance, match, number_of, request, respond
+from .samples import QUERY, Account, Matches, answers, cancel, exchange, frames, instance, match, number_of, request, respond
 
 
 @pytest.mark.parametrize("count", [0, 1, 100])
@@ -350,6 +350,78 @@ async def _asked(session: Session) -> tuple[AcceptedContext, CommandSet]:
     message = await session.receive(expecting=False)
     await session.skip()
     return message.context, message.command
+
+
+def _nested(depth: int) -> bytes:
+    """Sequences of defined length inside each other."""
+    data = b"\x08\0\x60\0\2\0\0\0CT"
+    for _ in range(depth):
+        content = b"\xfe\xff\0\xe0" + len(data).to_bytes(4, "little") + data
+        data = b"\x40\0\x75\2" + len(content).to_bytes(4, "little") + content
+    return data
+
+
+@pytest.mark.parametrize(
+    ("identifier", "status"),
+    [
+        (QUERY.encoded + b"\x09\0\x10\0\0\0\0\0" * 999, 0),
+        (QUERY.encoded + b"\x09\0\x10\0\0\0\0\0" * 1000, 0xC000),
+        (_nested(8), 0),
+        (_nested(9), 0xC000),
+        (_nested(200), 0xC000),
+        (b"\1", 0),
+    ],
+    ids=["1000 elements", "1001 elements", "8 deep", "9 deep", "200 deep", "unreadable"],
+)
+def test_size_of_identifiers(wide_front: Front, identifier: bytes, status: int) -> None:
+    """Nobody's handler sees an identifier that is too large; one that cannot be read is the handler's affair."""
+    find = Matches(0)
+    served = wide_front.serve(Services(find=find))
+    with wide_front.connect(served, [Context(StudyRootFind, (ImplicitVRLittleEndian,))]) as link:
+        command = link.run(exchange(link.session, frames(1, request(CommandField.C_FIND_RQ), identifier)))
+        assert command.status == status
+        assert len(find.requests) == (status == 0)
+
+
+@pytest.mark.parametrize("count", [9, 10, 11, None])
+def test_too_many_matches(wide_front: Front, count: int | None) -> None:
+    find = Matches(count)
+    served = wide_front.serve(Services(find=find), limits=Limits(matches=10))
+    with wide_front.connect(served, [StudyRootFind]) as link:
+        found: list[int] = []
+        if count is not None and count <= 10:
+            found += map(number_of, link.find(QUERY))
+        else:
+            with pytest.raises(OperationFailed) as caught:
+                found.extend(map(number_of, link.find(QUERY)))
+            assert (caught.value.status, caught.value.status.comment) == (0xA700, "there are more than 10 matches: ask for fewer")
+        assert found == list(range(min(count or 10, 10)))
+    assert set(find.ended) == ({"exhausted"} if count in (9, 10) else {"closed"})
+
+
+def test_requests_that_come_meanwhile_are_held_in_moderation(front: Front) -> None:
+    """A peer that goes on asking is read on when the operation is over; nothing is lost."""
+    waiting: list[int] = []
+
+    async def script(session: Session) -> None:
+        await session.receive(expecting=False)
+        for _ in range(20):
+            await session.poll()
+        waiting.append(len(session._ahead))
+        for number in range(2, 302):
+            message = await session.receive(expecting=False)
+            assert message.command.message_id == number
+        await respond(session, message.context, message.command)
+        await session.receive(expecting=False)
+
+    async def ask(session: Session) -> int | None:
+        echoes = [frames(1, request(CommandField.C_ECHO_RQ, number)) for number in range(1, 302)]
+        return (await exchange(session, *echoes)).status
+
+    served = front.serve(Services(), script=script)
+    with front.connect(served, [Verification]) as link:
+        assert link.run(ask(link.session)) == 0
+    assert waiting[0] <= MAX_AHEAD
 
 
 def test_final_statuses(front: Front) -> None:

@@ -30,6 +30,7 @@ from dimse.services.scp import Report
 from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
 from dimse.services.users import Identity, Users
+from dimse.services.wire import tcp_port
 from dimse.streams import StreamWire, dial, secured
 
 __all__ = ["AsyncAssociation", "Iteration", "Server", "StreamWire", "connect", "dial"]
@@ -256,9 +257,9 @@ class Server(Reception):
         self._secured = secured(tls)
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
-        """Binds and begins to serve; port 0 takes a free one. Returns host and port. Raises `OSError`."""
+        """Binds and begins to serve; port 0 takes a free one. Returns host and port. Raises `OSError`, `OverflowError`."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, host, port)
+        self._server = await loop.create_server(self._accept, host, tcp_port(port))
         bound: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
         return bound
 

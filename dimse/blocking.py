@@ -30,6 +30,7 @@ from dimse.services.scp import Report
 from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
 from dimse.services.users import Identity, Users
+from dimse.services.wire import tcp_port
 from dimse.sockets import SocketWire, dial, drive, secured
 
 __all__ = ["Association", "Server", "SocketWire", "connect", "dial", "drive"]
@@ -201,9 +202,9 @@ class Server(Reception):
         self._secured = secured(tls)
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
-        """Binds and listens; port 0 takes a free one. Returns host and port. Raises `OSError`."""
+        """Binds and listens; port 0 takes a free one. Returns host and port. Raises `OSError`, `OverflowError`."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        self._listener = socket.create_server((host, tcp_port(port)), family=family, backlog=BACKLOG)
         bound: tuple[str, int] = self._listener.getsockname()[:2]
         return bound
 

@@ -15,7 +15,7 @@ from dimse.association.table import State
 from dimse.errors import AssociationError, ConnectionLost, TimedOut, TLSFailed, Unreachable
 from dimse.services.handlers import Address
 from dimse.services.security import TLS, Security
-from dimse.services.wire import handshake_deadline
+from dimse.services.wire import handshake_deadline, tcp_port
 
 if TYPE_CHECKING:
     from dimse.tls import Channel
@@ -230,7 +230,7 @@ def dial(host: str, port: int, layer: UpperLayer, tls: TLS | None = None) -> Soc
 
         channel = client(tls, host, f"{host}:{port}")
     try:
-        sock = socket.create_connection((host, port), timeout=layer.timeouts.connect)
+        sock = socket.create_connection((host, tcp_port(port)), timeout=layer.timeouts.connect)
     except (OSError, OverflowError, UnicodeError) as error:
         unreachable = Unreachable(f"{host}:{port}", error)
         layer.receive_eof(unreachable.why)

@@ -15,7 +15,7 @@ from dimse.association.table import State
 from dimse.errors import AssociationError, TimedOut, TLSFailed, Unreachable
 from dimse.services.handlers import Address
 from dimse.services.security import TLS, Security
-from dimse.services.wire import handshake_deadline
+from dimse.services.wire import handshake_deadline, tcp_port
 
 if TYPE_CHECKING:
     from dimse.tls import Channel
@@ -276,7 +276,7 @@ async def dial(host: str, port: int, layer: UpperLayer, tls: TLS | None = None) 
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(layer.timeouts.connect):
-            _, wire = await loop.create_connection(lambda: StreamWire(layer, secured=secured), host, port)
+            _, wire = await loop.create_connection(lambda: StreamWire(layer, secured=secured), host, tcp_port(port))
     except (OSError, OverflowError, UnicodeError) as error:
         unreachable = Unreachable(f"{host}:{port}", error)
         layer.receive_eof(unreachable.why)

@@ -63,3 +63,10 @@ def handshake_deadline(layer: UpperLayer, now: float) -> tuple[float | None, Tim
     if artim is not None and (due is None or artim < due):
         return artim, TimedOut("artim", layer.timeouts.artim or 0.0)
     return due, TimedOut("tls_handshake", seconds or 0.0)
+
+
+def tcp_port(port: int) -> int:
+    """The port itself. Raises `OverflowError` for one that is none: resolvers take it modulo 65536, and so reach somebody else."""
+    if not 0 <= port <= 65_535:
+        raise OverflowError(f"a TCP port is 0 to 65535, not {port}")
+    return port

@@ -24,7 +24,7 @@ from dimse.data.uids import UID, CTImageStorage, ExplicitVRLittleEndian, Implici
 from dimse.errors import Aborted, ConnectionLost, ProtocolError, TimedOut, Unreachable
 from dimse.services.handlers import Address, Request, Services
 from dimse.services.session import Session
-from tests.services.drivers import PATIENCE, Blocking, Front
+from tests.services.drivers import PATIENCE, Blocking, Front, Loop
 from tests.services.samples import QUERY, Account, Matches, answers, frames, instance, match, request
 
 BRIEF = Timeouts(artim=0.05, connect=0.05, associate=0.05, release=0.05, idle=0.05, response=0.05, pdu=0.05, send=0.05, linger=0.05)
@@ -183,6 +183,21 @@ def test_no_such_host(front: Front, host: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with pytest.raises(Unreachable):
         front.connect(Address("", host, 104), [Verification])
+
+
+def test_a_port_that_is_none_reaches_nobody(front: Front) -> None:
+    """Resolvers take the port modulo 65536: that would be the listener here."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for port in (listener.getsockname()[1] + 65_536, -1):
+            with pytest.raises(Unreachable, match="a TCP port is 0 to 65535"):
+                front.connect(Address("", "127.0.0.1", port), [Verification], timeouts=BRIEF)
+
+
+def test_a_port_that_is_none_is_not_listened_at(loop: Loop) -> None:
+    with pytest.raises(OverflowError):
+        blocking.Server("NODE", Services()).listen(port=65_537)
+    with pytest.raises(OverflowError):
+        loop.run(aio.Server("NODE", Services()).listen(port=65_537))
 
 
 def test_one_byte_of_the_answer_now_and_then(front: Front, peer: Blocking) -> None:

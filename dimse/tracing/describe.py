@@ -64,7 +64,7 @@ class Description:
         if isinstance(what, str):
             return {"event": what}
         if record.direction == "in":
-            found += _against(record)
+            found += _against(record, what)
         if isinstance(what, pdu.PDUError):
             name = pdu_name(record.encoded) if record.encoded else "PDU"
             return {"pdu": name, "error": what.what, "clause": what.clause, "offset": what.offset, "abort_reason": int(what.reason)}
@@ -140,14 +140,12 @@ def _may_be_text(name: str, value: object) -> bool:
     return name == "error_comment" or (name.endswith("_uid") and not {*str(value)} <= UID_CHARACTERS)
 
 
-def _against(record: TraceRecord) -> list[Violation]:
+def _against(record: TraceRecord, what: pdu.PDU | pdu.PDUError) -> list[Violation]:
     """What a PDU that came has against the standard: by itself, and in the state in which it came."""
-    if isinstance(record.what, pdu.PDUError):
-        return [Violation(record.what.what, record.what.clause)]
-    if isinstance(record.what, str):
-        return []
+    if isinstance(what, pdu.PDUError):
+        return [Violation(what.what, what.clause)]
     found = violations(record.encoded)
-    event = EVENT_OF[pdu.Fragment if isinstance(record.what, pdu.PDataTF) else type(record.what)]
+    event = EVENT_OF[pdu.Fragment if isinstance(what, pdu.PDataTF) else type(what)]
     if record.before is not State.STA13 and GRID.get((event, record.before)) in UNEXPECTED:
         found.append(Violation(f"{pdu_name(record.encoded)} is not expected in Sta{record.before}", "PS3.8 Table 9-10"))
     return found

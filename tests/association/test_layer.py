@@ -255,6 +255,14 @@ def test_no_message_is_sent_where_there_is_no_data_transfer(state: int) -> None:
         assert layer.data_to_send() == []
 
 
+def test_a_data_set_needs_its_length_and_a_way_to_read_it() -> None:
+    layer = bring(6, is_requestor=True)
+    for length, readv in ((4, None), (None, scenes.source_of(b"abcd"))):
+        with pytest.raises(UsageError, match="both its length and a way to read it"):
+            layer.send_message(1, b"ab", length, readv)
+    assert layer.state == State.STA6
+
+
 def test_no_message_is_sent_on_a_context_that_was_not_accepted() -> None:
     trace: list[TraceRecord] = []
     layer = bring(6, is_requestor=True, trace=trace.append)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import pdu
 from dimse.association import Accept, AcceptedContext, Agreement, Context, Limits, UpperLayer, agree, answer, propose
 from dimse.association.events import AbortIndication, AssociateRefusal
-from dimse.association.negotiation import Choose, refusal
+from dimse.association.negotiation import Choose, RefusedContext, refusal
 from dimse.association.table import State
 from dimse.data.uids import UID
 from dimse.errors import UsageError
@@ -281,8 +281,9 @@ def test_a_16_context_ids_are_distinct() -> None:
         (scenes.BAD_RQ, UNKNOWN_VERSION),
         (raw_associate(1, raw_context(1, VERIFICATION, IMPLICIT), LITTLE_USER), UNKNOWN_APPLICATION),
         (raw_associate(1, APPLICATION, LITTLE_USER), MALFORMED_REQUEST),
+        (raw_associate(1, APPLICATION, raw_context(1, VERIFICATION, IMPLICIT), LITTLE_USER, calling=b"A\r\nB"), pdu.AssociateRJ(1, 1, 3)),
     ],
-    ids=["version", "application context", "no context"],
+    ids=["version", "application context", "no context", "no AE title"],
 )
 def test_a_request_without_what_it_must_have_is_rejected_by_the_layer_itself(rejected: tuple[bytes, pdu.AssociateRJ]) -> None:
     layer = scenes.bring(State.STA2, is_requestor=False)
@@ -363,6 +364,12 @@ def test_a_20_unknown_items_are_ignored() -> None:
     user = raw_item(0x50, raw_item(0x51, b"\0\0\x40\0"), raw_item(0x5F, bytes(40_000)))
     rq = scenes.as_request(raw_associate(1, APPLICATION, *unknown, raw_context(1, VERIFICATION, IMPLICIT), user))
     assert [item.result for item in accepted(rq).presentation_contexts] == [0]
+
+
+def test_a_refused_context_explains_itself() -> None:
+    refused = RefusedContext(3, Context(VERIFICATION), ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED)
+    assert refused.words == "transfer syntaxes not supported"
+    assert refused.explained.startswith("transfer syntaxes not supported (PS3.8 Table 9-18, result 4); propose other transfer syntaxes")
 
 
 def test_an_association_without_an_accepted_context_is_one_still() -> None:

@@ -23,8 +23,8 @@ from typing import Literal
 
 from dimse.judge.wire import CONTEXTS, MAX_LENGTH, Stimulus
 
-Wait = Literal["artim", "idle"]
-"""What ends the provider's patience: ARTIM, or its own limits on silence in an association."""
+Wait = Literal["artim", "idle", "answer"]
+"""What ends the provider's patience: ARTIM, or its own limits on silence in an association. Or nothing does: it has to answer."""
 SEPARATOR = "; "
 
 

@@ -40,7 +40,7 @@ class Timing:
     """What is added to the provider's waits before it counts as not keeping them."""
     connect: float = 10.0
     answer: float = 10.0
-    """For the answer to something that is right."""
+    """For the answer to something that is right, or large."""
     healthy: float = 5.0
     """For the answer to a plain C-ECHO between cases, and behind one."""
     quick: float = 0.5
@@ -48,7 +48,7 @@ class Timing:
 
     def seconds(self, wait: Wait) -> float:
         """How long to wait for what is to happen after that wait."""
-        return (self.artim if wait == "artim" else self.idle) + self.grace
+        return self.answer if wait == "answer" else (self.artim if wait == "artim" else self.idle) + self.grace
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ BUSY = "A-ASSOCIATE-RJ(2,"
 RECOVERY = 60.0
 """Seconds that a provider has to come back after a case that harmed it, before the rest is given up."""
 GONE = "the provider no longer answers"
+AWAY = "the provider did not answer for a while"
 
 
 class NotServing(Exception):
@@ -81,7 +82,7 @@ class Judge:
                 harms = self._harms
                 finding, harm = self._attempt(case, turn)
                 if harm:
-                    return replace(finding, verdict=Verdict.VIOLATES, remark=f"{GONE}: {harm}")
+                    return replace(finding, verdict=Verdict.VIOLATES, remark=harm)
                 if harms == self._harms:
                     return finding
             return Finding(case, Verdict.UNTESTED, (), self._gone)
@@ -112,10 +113,11 @@ class Judge:
         while harm.startswith(BUSY) and self._turns.waiting:  # with the cases that wait for something
             Event().wait(PAUSE)
             harm = why_not_served(self.target, self.target.timing.healthy)
-        if harm:
-            self._harms += 1
-            self._gone = "" if self._comes_back() else GONE
-        return harm
+        if not harm:
+            return ""
+        self._harms += 1
+        self._gone = "" if self._comes_back() else GONE
+        return f"{self._gone or AWAY}: {harm}"
 
     def _comes_back(self) -> bool:
         end = time.monotonic() + self._recovery
@@ -128,7 +130,7 @@ class Judge:
 
 def _rank(case: Case) -> tuple[bool, bool]:
     """Who asks whether others are served begins, before they are many; then who waits longest."""
-    return not any(isinstance(step, Echo) for step in case.steps), case.deadline == "artim"
+    return not any(isinstance(step, Echo) for step in case.steps), case.deadline != "idle"
 
 
 class _Turns:

@@ -56,7 +56,7 @@ def test_a_provider_that_comes_back_is_judged_on() -> None:
     with odd(pauses, alone=True) as provider:
         findings = list(Judge(provider.target, _cases(UNKNOWN, SILENCE), recovery=5.0).run())
     assert [finding.verdict for finding in findings] == [Verdict.VIOLATES, Verdict.TOLERATED]
-    assert findings[0].remark.startswith("the provider no longer answers: ")
+    assert findings[0].remark.startswith("the provider did not answer for a while: ")
 
 
 def test_nobody_to_judge() -> None:

@@ -60,7 +60,7 @@ def _stored(
     case: str, title: str, clause: str, store: Store, allowed: tuple[str, ...], *, rough: bool = False, tolerated: tuple[str, ...] = ()
 ) -> Case:
     """A case that is a C-STORE and its status."""
-    return Case(case, title, clause, (STORING, Send(store), Await()), allowed, tolerated, rough=rough)
+    return Case(case, title, clause, (STORING, Send(store), Await()), allowed, tolerated, "answer", rough=rough)
 
 
 def _nested() -> bytes:
@@ -148,6 +148,7 @@ DATA_SETS: Final = (
         "PS3.5 A.5",
         (DEFLATED, Send(Store(3, _bomb)), Await()),
         STORED_OR_NOT,
+        deadline="answer",
         rough=True,
     ),
     Case(
@@ -171,6 +172,7 @@ DATA_SETS: Final = (
         ),
         (*NOT_STORED, *ANY_ABORT),
         ("C-STORE-RSP 0000H",),
+        "answer",
         rough=True,
     ),
     _stored(

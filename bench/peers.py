@@ -1,0 +1,220 @@
+"""Providers to measure against: ours, DCMTK's storescp, Orthanc, pynetdicom's storescp, each in a process of its own.
+
+They run as they come, with two exceptions: the documented options for their waits, so that a run stays short, and what it
+takes to be asked at all (Orthanc's permissions). `options` says which.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from dimse.judge import Target, Timing
+from dimse.judge.line import why_not_served
+
+HOST = "127.0.0.1"
+ROOT = Path(__file__).parents[1]
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+WAIT = 4
+"""Seconds for every wait that an option sets."""
+START = 30.0
+"""Seconds in which a provider has to answer a first C-ECHO."""
+STOP = 5.0
+
+
+class Missing(Exception):
+    """A peer is not installed; the text says how to get it."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A provider that can be started. `command` gives its words for a folder and a port; `find` its version, or raises `Missing`.
+
+    `artim` and `idle` are its waits as it was told them or, where no option sets them, as it has them built in.
+    """
+
+    name: str
+    aet: str
+    options: str
+    find: Callable[[], str]
+    command: Callable[[Path, int], list[str]]
+    artim: float = WAIT
+    idle: float = WAIT
+
+
+@dataclass
+class Provider:
+    """A provider that is running."""
+
+    peer: Peer
+    port: int
+    process: subprocess.Popen[bytes]
+    peak: int = field(default=0, init=False)
+    """The most memory, in bytes, that it has had resident by the last time it was looked at (Linux)."""
+
+    @property
+    def target(self) -> Target:
+        """It as the judge sees it."""
+        return Target(HOST, self.port, self.peer.aet.encode(), b"REFEREE", Timing(artim=self.peer.artim, idle=self.peer.idle))
+
+    @property
+    def death(self) -> str:
+        """How it ended, in words; empty while it runs."""
+        code = self.process.poll()
+        if code is None:
+            return ""
+        return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def look(self) -> None:
+        """Measures its memory."""
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
+            self.peak = max([self.peak, *(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))])
+
+    def stop(self) -> None:
+        """Ends it, and what it has started."""
+        self.look()
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            self.process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def running(peer: Peer, folder: Path) -> Iterator[Provider]:
+    """A peer on a free port for the time of a block, its files and its log in `folder`. Raises `RuntimeError` if it does not start."""
+    port = free_port()
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            peer.command(folder, port),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+    provider = Provider(peer, port, process)
+    try:
+        _wait_until_served(provider)
+        yield provider
+    finally:
+        provider.stop()
+
+
+def _wait_until_served(provider: Provider) -> None:
+    end = time.monotonic() + START
+    while reason := why_not_served(provider.target, 2.0):
+        if provider.death or time.monotonic() > end:
+            raise RuntimeError(f"{provider.peer.name} does not start: {provider.death or reason}")
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name, path=SEARCH_PATH)
+    if path is None:
+        raise Missing(f"{name} is not installed: apt-get install {'orthanc' if name == 'Orthanc' else 'dcmtk'}")
+    return path
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=START, check=False).stdout
+
+
+def _version_of_storescp() -> str:
+    words = _said(_program("storescp"), "--version").split()
+    return next((word.removeprefix("v") for word in words if word.startswith("v") and word[1:2].isdigit()), "?")
+
+
+def _version_of_orthanc() -> str:
+    return _said(_program("Orthanc"), "--version").split()[1]
+
+
+def _version_of_pynetdicom() -> str:
+    if importlib.util.find_spec("pynetdicom") is None:
+        raise Missing("pynetdicom is not installed: pip install pynetdicom, or the extra 'bench'")
+    return version("pynetdicom")
+
+
+def _version_of_ours() -> str:
+    import dimse
+
+    return dimse.__version__
+
+
+def _ours(folder: Path, port: int) -> list[str]:
+    options = ["-aet", "OURS", "--host", HOST, "-ta", str(WAIT), "-td", str(WAIT)]
+    return [sys.executable, "-m", "dimse", "serve", *options, "--port", str(port), "--data", str(folder / "archive")]
+
+
+def _storescp(folder: Path, port: int) -> list[str]:
+    return [_program("storescp"), "-aet", "STORESCP", "-ta", str(WAIT), "-td", str(WAIT), "-ts", str(WAIT), "-od", str(folder), str(port)]
+
+
+def _orthanc(folder: Path, port: int) -> list[str]:
+    config = {
+        "StorageDirectory": str(folder),
+        "IndexDirectory": str(folder),
+        "DicomAet": "ORTHANC",
+        "DicomPort": port,
+        "DicomScpTimeout": WAIT,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowMove": True,
+        "DicomAlwaysAllowGet": True,
+        "HttpPort": free_port(),
+        "RemoteAccessAllowed": False,
+    }
+    path = folder / "orthanc.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return [_program("Orthanc"), str(path)]
+
+
+def _pynetdicom(folder: Path, port: int) -> list[str]:
+    options = ["-aet", "PYNETDICOM", "-ba", HOST, "-ta", str(WAIT), "-td", str(WAIT), "-tn", str(WAIT), "-od", str(folder)]
+    return [sys.executable, "-m", "pynetdicom", "storescp", *options, str(port)]
+
+
+PEERS = (
+    Peer("ours", "OURS", f"`dimse serve -ta {WAIT} -td {WAIT}`", _version_of_ours, _ours, idle=30.0),
+    Peer("storescp", "STORESCP", f"`storescp -ta {WAIT} -td {WAIT} -ts {WAIT}`", _version_of_storescp, _storescp),
+    Peer(
+        "Orthanc",
+        "ORTHANC",
+        f'`"DicomScpTimeout": {WAIT}`, and C-FIND, C-MOVE and C-GET allowed to all; its ARTIM is built in, 30 s',
+        _version_of_orthanc,
+        _orthanc,
+        artim=30.0,
+    ),
+    Peer(
+        "pynetdicom",
+        "PYNETDICOM",
+        f"`python -m pynetdicom storescp -ta {WAIT} -td {WAIT} -tn {WAIT}`",
+        _version_of_pynetdicom,
+        _pynetdicom,
+    ),
+)

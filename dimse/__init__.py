@@ -22,6 +22,7 @@ import importlib
 from types import ModuleType
 
 from dimse.association.config import Limits, Timeouts
+from dimse.association.events import TraceRecord
 from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import AcceptedContext, Context, RefusedContext, propose
 from dimse.blocking import Association, Server, connect
@@ -128,6 +129,7 @@ __all__ = [
     "TimedOut",
     "Timeouts",
     "TraceFile",
+    "TraceRecord",
     "Unreachable",
     "UpperLayer",
     "User",

@@ -108,9 +108,10 @@ def propose(
     """The A-ASSOCIATE-RQ for these contexts (a bare UID stands for a `Context` of that abstract syntax); ids are 1, 3, 5...
 
     `operations` other than 1 asks for an asynchronous operations window (0: no limit). Raises `UsageError` for more than
-    128 contexts, none, or a context without transfer syntax, `ValueError` for an AE title that does not fit.
+    128 contexts, none, a bare text that is no UID, or a context without transfer syntax, `ValueError` for an AE title that
+    does not fit.
     """
-    wanted = [Context(c) if isinstance(c, str) else c for c in contexts]
+    wanted = [_context(c) if isinstance(c, str) else c for c in contexts]
     if not 1 <= len(wanted) <= MAX_CONTEXTS:
         raise UsageError(f"an association takes 1 to {MAX_CONTEXTS} presentation contexts, not {len(wanted)} (PS3.8 9.3.2.2)")
     if empty := next((c for c in wanted if not c.transfer_syntaxes), None):
@@ -129,6 +130,14 @@ def propose(
     request = pdu.AssociateRQ(called, calling, (pdu.ApplicationContext(), *proposed, pdu.UserInformation(user)))
     request.encode()  # what does not fit its field is to raise here, not when the transport is open
     return request
+
+
+def _context(uid: str) -> Context:
+    if not UID(uid).is_valid:
+        raise UsageError(
+            f"{uid!r} is no UID", "PS3.5 9.1", "name a SOP class, dimse.Verification for instance; a Context may have any text"
+        )
+    return Context(uid)
 
 
 def refusal(rq: pdu.AssociateRQ) -> pdu.AssociateRJ | None:

@@ -17,7 +17,7 @@ from dimse.data.datasets import DataSet
 from dimse.data.sources import BytesSource, Source
 from dimse.data.status import Status
 from dimse.data.uids import UID, PatientRootFind, PatientRootMove, StudyRootFind, StudyRootMove, Verification
-from dimse.errors import ContextRefused, DataError, OperationFailed
+from dimse.errors import ContextRefused, DataError, OperationFailed, UsageError
 from dimse.services.messages import Message
 from dimse.services.session import Session
 
@@ -75,7 +75,8 @@ async def echo(session: Session) -> Status:
 async def store(session: Session, source: Source, *, originator: Originator | None = None) -> Status:
     """C-STORE of one instance (PS3.7 9.1.1). The data set goes out as it lies if the peer took its transfer syntax.
 
-    Raises `ContextRefused` when no accepted context fits, `DataError` or `OSError` when the source cannot be read.
+    Raises `ContextRefused` when no accepted context fits, `DataError` or `OSError` when the source cannot be read, `UsageError`
+    for what is no `Source`.
     """
     context, source = _fit(session, source)
     command = _store_rq(session, context, source, originator)
@@ -256,6 +257,9 @@ def _store_rq(session: Session, context: AcceptedContext, source: Source, origin
 
 def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
     """A context that the instance can go in: as it is stored, else, uncompressed, converted to what the peer took."""
+    if not hasattr(source, "sop_class_uid"):  # the two that come to mind first: a path, and a pydicom Dataset
+        advice = "give a dimse.FileSource(path), or a dimse.BytesSource.from_pydicom(dataset)"
+        raise UsageError(f"a {type(source).__name__} is no instance that can be sent", "PS3.7 9.1.1", advice)
     if source.size % 2 and source.transfer_syntax.is_deflated:
         source = _converted(source, source.transfer_syntax)
     elif source.size % 2:

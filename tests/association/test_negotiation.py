@@ -308,6 +308,12 @@ def test_an_association_takes_1_to_128_contexts(count: int) -> None:
         propose("PACS", "ME", [VERIFICATION] * count)
 
 
+def test_a_bare_text_must_be_a_uid() -> None:
+    with pytest.raises(UsageError, match="'Verification' is no UID"):
+        propose("PACS", "ME", ["Verification"])
+    assert propose("PACS", "ME", [Context("private", (IMPLICIT,))]).presentation_contexts[0].abstract_syntax == "private"
+
+
 def test_what_cannot_be_sent_is_not_proposed() -> None:
     with pytest.raises(UsageError, match="proposes no transfer syntax"):
         propose("PACS", "ME", [Context(VERIFICATION, ())])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimse.association.config import Limits
-from dimse.association.negotiation import Context
+from dimse.association.negotiation import AcceptedContext, Context
+from dimse.data.commands import CommandField
 from dimse.data.datasets import DataSet
 from dimse.data.elements import elements
 from dimse.data.sources import BytesSource, FileSource, Reading, Source
@@ -27,15 +29,15 @@ from dimse.data.uids import (
     RLELossless,
     Verification,
 )
-from dimse.errors import Aborted, ContextRefused, DataError, Refused
-from dimse.services.handlers import Answer, Request, Services, Sink
+from dimse.errors import Aborted, ContextRefused, DataError, Refused, UsageError
+from dimse.services.handlers import Answer, Peer, Request, Services, Sink
 from dimse.services.messages import Message
 from dimse.services.plan import contexts_for
 from dimse.services.session import Session
 from dimse.services.sinks import FolderSink
 
 from .drivers import Front, Memory
-from .samples import Account, instance, real_instance, respond
+from .samples import Account, instance, real_instance, request, respond
 
 EDGES = [0, 2, 16370, 16378, 16380, 16384, 16386]
 
@@ -52,6 +54,15 @@ def test_bytes_arrive_as_they_are(front: Front, size: int) -> None:
     assert (request.command.affected_sop_instance_uid, request.context.transfer_syntax) == ("1.2.826.0.1.1", ExplicitVRLittleEndian)
     assert request.peer.calling == "SENDER"
     assert account.calls == ["open", "write", "finish"]
+
+
+@pytest.mark.parametrize("what", ["a/path.dcm", Path("a/path.dcm"), DataSet(b"", ImplicitVRLittleEndian)])
+def test_what_is_no_source(front: Front, what: Source) -> None:
+    served = front.serve(Services(sink=Account().sink))
+    with front.connect(served, [CTImageStorage]) as link:
+        with pytest.raises(UsageError, match=r"is no instance .*FileSource"):
+            link.store(what)
+        assert link.store(instance(1, 2)) == 0
 
 
 @pytest.mark.parametrize("max_pdu", [0, 131_072, 4096])
@@ -295,6 +306,71 @@ def test_folder_sink(front: Front, tmp_path: Path) -> None:
     assert b"CT_1" in file.path.read_bytes()
 
 
+def _stored(folder: FolderSink, what: BytesSource) -> None:
+    command = request(CommandField.C_STORE_RQ, affected_sop_instance_uid=what.sop_instance_uid)
+    sink = folder.open(Request(Peer("ME", "YOU", "host:1"), command, AcceptedContext(1, what.sop_class_uid, what.transfer_syntax)))
+    sink.write([memoryview(what.encoded)])
+    sink.finish()
+
+
+def test_folder_sink_and_links(tmp_path: Path) -> None:
+    """A link in the folder is replaced as a name; what it leads to stays as it is."""
+    outside, what = tmp_path / "outside", instance(1)
+    outside.write_bytes(b"mine")
+    folder = FolderSink(tmp_path / "in")
+    place = folder.folder / f"{what.sop_instance_uid}.dcm"
+    place.symlink_to(outside)
+    _stored(folder, what)
+    assert outside.read_bytes() == b"mine"
+    assert not place.is_symlink()
+    assert FileSource(place).size == what.size
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(Refused, match="A700"):
+        _stored(folder, what)
+    assert list(folder.folder.iterdir()) == [place]
+
+
+def test_folder_sink_sweeps_what_nobody_writes_any_more(tmp_path: Path) -> None:
+    """A run that was killed leaves its unfinished file; another receiver of the folder may be writing, and other files are not ours."""
+    left, others = tmp_path / f".{'0' * 32}.part", [tmp_path / ".mine.part", tmp_path / f"{'0' * 32}.part"]
+    for path in (left, *others):
+        path.touch()
+    link = tmp_path / f".{'1' * 32}.part"
+    link.symlink_to(others[0])
+    running = FolderSink(tmp_path)
+    assert not left.exists()
+    writing = running.open(
+        Request(Peer("", "", "host:1"), request(CommandField.C_STORE_RQ), AcceptedContext(1, CTImageStorage, ExplicitVRLittleEndian))
+    )
+    FolderSink(tmp_path)
+    assert writing.finish() is None
+    assert sorted(tmp_path.iterdir()) == sorted([link, *others, tmp_path / "1.2.3.dcm"])
+
+
+@pytest.mark.parametrize(("free", "total", "reserve", "fits"), [
+    (99, 2000, None, False), (100, 2000, None, True),  # 5 %
+    ((1 << 30) - 1, 1 << 50, None, False), (1 << 30, 1 << 50, None, True),
+    (0, 2000, 0, True), (49, 2000, 50, False), (50, 2000, 50, True), (0, 0, None, True),
+])  # fmt: skip
+def test_space_that_stays_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, total: int, reserve: int | None, fits: bool
+) -> None:
+    """S-14: decided before the first byte."""
+    from dimse.services import sinks
+
+    folder = FolderSink(tmp_path, reserve=reserve)
+    disk = SimpleNamespace(f_bavail=free, f_blocks=total, f_frsize=1)
+    monkeypatch.setattr(sinks, "os", _Os(os, statvfs=lambda path: disk))
+    if fits:
+        _stored(folder, instance(1))
+    else:
+        with pytest.raises(Refused) as caught:
+            _stored(folder, instance(1))
+        assert (caught.value.status, caught.value.comment) == (0xA700, "the disk has no more space than is kept free")
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_folder_sink_that_cannot_write(front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dimse.services import sinks
 
@@ -303,7 +379,7 @@ def test_folder_sink_that_cannot_write(front: Front, tmp_path: Path, monkeypatch
     failing = _Os(os)
     monkeypatch.setattr(sinks, "os", failing)
     with front.connect(served, [CTImageStorage]) as link:
-        for name in ("open", "writev", "close"):
+        for name in ("statvfs", "open", "writev", "close"):
             failing.fails = name
             status = link.store(instance(1, 100))
             assert (status, status.comment) == (0xA700, "cannot write: No space left on device"), name

@@ -202,7 +202,7 @@ class SocketWire:
     def _transmit(self, buffer: bytes | memoryview) -> bool:
         """Puts bytes on the wire; whether the connection took them."""
         try:
-            self._socket.sendall(buffer)
+            self._send_all(buffer)
         except BlockingIOError:
             self.layer.abort("the wait 'send' passed")
             self.layer.data_to_send()  # the A-ABORT would not get through either
@@ -210,6 +210,15 @@ class SocketWire:
         except OSError:
             return False
         return True
+
+    def _send_all(self, buffer: bytes | memoryview) -> None:
+        """As `sendall`, but the time is one for all of it: a peer that takes a little now and then does not restart it."""
+        seconds, start = self.layer.timeouts.send, time.monotonic()
+        sent = self._socket.send(buffer)
+        while sent < len(buffer):
+            if seconds is not None and time.monotonic() - start >= seconds:
+                raise BlockingIOError
+            sent += self._socket.send(memoryview(buffer)[sent:])
 
     def _linger(self) -> None:
         """Reads on for a moment after an A-ABORT: closing with unread bytes would send a reset that overtakes it."""

@@ -44,6 +44,11 @@ class Attribute:
         return self.several or self.vr == "PN"
 
     @property
+    def longest(self) -> int:
+        """Characters of a value that are kept: all that an LT may have, and of others more than any sound value has (PS3.5 6.2)."""
+        return 10_240 if self.vr == "LT" else 1024
+
+    @property
     def has_key(self) -> bool:
         """Whether it is matched through a canonical form, kept in a column of its own, since equal values are written in several ways."""
         return self.vr in CANONICAL and not self.has_words

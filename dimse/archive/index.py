@@ -10,7 +10,7 @@ nor a snapshot, however long its reader takes.
 
 The first instance of a patient, study or series gives that row its values. A study is known by its UID alone and stays with the
 patient it first came with; a data set without a Patient ID gives each study a patient of its own, because nothing tells them
-to be the same. A value is kept as text without padding, at most MAX_TEXT characters of it; NULL where there is none.
+to be the same. A value is kept as text without padding, at most `Attribute.longest` characters of it; NULL where there is none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from dimse.archive.attributes import (
     Level,
     stored_at,
 )
-from dimse.archive.matching import MAX_TEXT, Condition, clean, words
+from dimse.archive.matching import Condition, clean, words
 from dimse.archive.texts import decode
 from dimse.errors import UsageError
 
@@ -85,7 +85,7 @@ class Header:
             return ""
         if attribute.vr == "US":
             return str(int.from_bytes(raw[:2], self._byte_order))
-        return clean(attribute.vr, decode(raw, self.character_set))[:MAX_TEXT]
+        return clean(attribute.vr, decode(raw, self.character_set))[: attribute.longest]
 
 
 @dataclass(frozen=True, slots=True)

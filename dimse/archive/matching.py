@@ -24,7 +24,7 @@ from typing import Final
 from dimse.archive.moments import key_span, span
 
 MAX_TEXT: Final = 10_240
-"""Characters of a value that the index keeps: what the longest text that people enter, LT, may have (PS3.5 6.2)."""
+"""Characters of one value of a key that may match: what the longest text that people enter, LT, may have (PS3.5 6.2)."""
 
 MAX_VALUES: Final = 100_000
 """Values of one key: a list of UIDs as long as an identifier may be (4 MiB) has about as many."""

@@ -22,11 +22,14 @@ class Archive:
 
     The folder is made if there is none, and belongs to this archive until `close`: raises `UsageError` if another running one has
     it. May be used from any thread; leave it as a context manager, or call `close`, once its associations have ended.
+
+    `reserve` are the bytes that stay free on the folder's file system (None: the smaller of 1 GiB and 5 %); a C-STORE is answered
+    A700H before its first byte where there are fewer.
     """
 
-    def __init__(self, folder: Path | str, *, durability: Durability = "relaxed") -> None:
+    def __init__(self, folder: Path | str, *, durability: Durability = "relaxed", reserve: int | None = None) -> None:
         self.folder = Path(folder)
-        self._storage = Storage(self.folder, durability=durability)
+        self._storage = Storage(self.folder, durability=durability, reserve=reserve)
 
     def services(self, peers: Mapping[str, Address] | None = None, *, aet: str | None = None) -> Services:
         """What a server offers with this archive behind it: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET.

@@ -43,6 +43,7 @@ from dimse.data.status import (
 from dimse.data.uids import UID
 from dimse.errors import DataError, Refused, UsageError
 from dimse.services.handlers import Request
+from dimse.services.sinks import check_space
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -69,14 +70,16 @@ _MAX_PIECES: Final = 1024  # IOV_MAX of Linux and the BSDs
 class Storage:
     """The files of one archive, below a folder that it makes if there is none.
 
-    Holds a lock on the folder until `close`: raises `UsageError` if another process, or another archive of this one, has it.
+    `reserve` are the bytes that stay free on its file system (see `check_space`). Holds a lock on the folder until `close`: raises
+    `UsageError` if another process, or another archive of this one, has it.
     """
 
-    def __init__(self, folder: Path, *, durability: Durability = "relaxed") -> None:
+    def __init__(self, folder: Path, *, durability: Durability = "relaxed", reserve: int | None = None) -> None:
         if durability not in ("relaxed", "full"):
             raise ValueError(f"durability is 'relaxed' or 'full', not {durability!r}")
         self.folder = folder
         self._durable = durability == "full"
+        self._reserve = reserve
         self._objects = folder / "objects"
         self._temporary = folder / "tmp"
         self._names = count()
@@ -97,6 +100,7 @@ class Storage:
             raise Refused(INVALID_INSTANCE, "the SOP Instance UID is no valid UID", (0x0000_1000,))
         if sop_class != request.context.abstract_syntax:
             raise Refused(SOP_CLASS_NOT_SUPPORTED, "the SOP class is not that of the presentation context", (0x0000_0002,))
+        check_space(self.folder, self._reserve)
         meta = FileMeta(sop_class, uid, request.context.transfer_syntax, source_application_entity_title=request.peer.calling)
         return InstanceSink(self, meta)
 

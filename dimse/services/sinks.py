@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dimse.data import status as codes
@@ -16,33 +17,39 @@ from dimse.services.handlers import Answer, Request
 
 IOV_MAX = 1024
 """Buffers that one system call takes (POSIX guarantees 16, Linux and macOS have 1024)."""
+RESERVE, RESERVE_SHARE = 1 << 30, 0.05
+"""What is left free on a file system, the smaller of the two: bytes, and a share of it. A disk that is full fails everybody on it."""
+_PART = re.compile(r"\.[0-9a-f]{32}\.part")
 
 
 class FolderSink:
     """Keeps instances as `<SOP Instance UID>.dcm` in a folder, which is made if it is missing. Pass `open` as `Services.sink`.
 
-    An instance is written under a hidden name and renamed when it is complete; the same UID again replaces the file. The
-    bytes of the data set are those received. `kept` is called with each file that came to be.
+    An instance is written under a hidden name and renamed when it is complete; the same UID again replaces the file, or the link
+    that is there, and never what that leads to. The bytes of the data set are those received. What an earlier run left unfinished
+    is removed. `kept` is called with each file that came to be; `reserve` is that of `check_space`.
     """
 
-    def __init__(self, folder: str | Path, *, kept: Callable[[Path], object] | None = None) -> None:
+    def __init__(self, folder: str | Path, *, kept: Callable[[Path], object] | None = None, reserve: int | None = None) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._kept = kept
-        self._numbers = itertools.count()
+        self._reserve = reserve
+        _sweep(self.folder)
 
     def open(self, request: Request) -> FileSink:
-        """The sink for one C-STORE. Refuses a SOP Instance UID that is none (0117H): it becomes the file's name."""
+        """The sink for one C-STORE. Refuses a SOP Instance UID that is none (0117H), for it becomes the file's name, and lack of space."""
         uid = UID(request.command.affected_sop_instance_uid or "")
         if not uid.is_valid:
             raise Refused(codes.INVALID_INSTANCE, "the SOP Instance UID is not a UID")
+        check_space(self.folder, self._reserve)
         meta = FileMeta(
             media_storage_sop_class_uid=request.context.abstract_syntax,
             media_storage_sop_instance_uid=uid,
             transfer_syntax_uid=request.context.transfer_syntax,
             source_application_entity_title=request.peer.calling,
         )
-        part = self.folder / f".{os.getpid()}-{next(self._numbers)}.part"
+        part = self.folder / f".{os.urandom(16).hex()}.part"
         return FileSink(part, self.folder / f"{uid}.dcm", meta, self._kept)
 
 
@@ -55,6 +62,7 @@ class FileSink:
         self._kept = kept
         with _out_of_resources():
             self._file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            _lock(self._file)  # others may sweep the same folder
             try:
                 write_all(self._file, [memoryview(meta.encode())])
             except BaseException:
@@ -82,6 +90,16 @@ class FileSink:
         self._part.unlink(missing_ok=True)
 
 
+def check_space(folder: str | Path, reserve: int | None = None) -> None:
+    """Refuses (A700H) what would be written where less than `reserve` bytes are free; None: the smaller of 1 GiB and 5 %."""
+    with _out_of_resources():
+        disk = os.statvfs(folder)
+    if reserve is None:
+        reserve = min(RESERVE, int(disk.f_blocks * disk.f_frsize * RESERVE_SHARE))
+    if disk.f_bavail * disk.f_frsize < reserve:
+        raise Refused(codes.OUT_OF_RESOURCES, "the disk has no more space than is kept free")
+
+
 def write_all(file: int, pieces: Sequence[memoryview]) -> None:
     """Writes all pieces to a descriptor, with as few system calls as the system lets. Raises `OSError`."""
     for start in range(0, len(pieces), IOV_MAX):
@@ -91,6 +109,28 @@ def write_all(file: int, pieces: Sequence[memoryview]) -> None:
             rest = memoryview(b"".join(some))[-left:]
             while rest:
                 rest = rest[os.write(file, rest) :]
+
+
+def _sweep(folder: Path) -> None:
+    """Removes unfinished instances that nobody is writing any more."""
+    for path in folder.iterdir():
+        if _PART.fullmatch(path.name):
+            with suppress(OSError):  # gone meanwhile, or not ours
+                file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+                try:
+                    if _lock(file):
+                        path.unlink()
+                finally:
+                    os.close(file)
+
+
+def _lock(file: int) -> bool:
+    """Takes the lock that says that a file is being written; it ends with the descriptor, or the process."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another has it, or the file system has no locks
+        return False
+    return True
 
 
 @contextmanager

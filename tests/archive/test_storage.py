@@ -266,6 +266,29 @@ def test_a_full_disk_is_answered_and_leaves_nothing(
     assert store(services, what) == 0
 
 
+def test_space_that_stays_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S-14: refused before the first byte; everything else goes on."""
+    what = sample("1.2.3")
+    with Archive(tmp_path, reserve=1 << 62) as archive:
+        services = archive.services()
+        assert services.sink is not None
+        with pytest.raises(Refused) as caught:
+            services.sink(store_request(what))
+        assert caught.value.status == 0xA700
+        assert find(services, "STUDY", StudyInstanceUID="") == []
+        assert files_below(archive) == []
+    with Archive(tmp_path, reserve=0) as archive:
+        assert store(archive.services(), what) == 0
+
+
+def test_values_are_kept_up_to_a_length(services: Services) -> None:
+    long = "x" * 5000
+    assert store(services, sample("1.2.3", PIXELS, PatientComments=long * 10, StudyDescription=long)) == 0
+    (match,) = find(services, "STUDY", PatientComments="", StudyDescription="x*", StudyInstanceUID="")
+    lengths = {element.tag: len(element.value) for element in match.elements()}
+    assert (lengths[0x00104000], lengths[0x00081030]) == (10_240, 1024)
+
+
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("database or disk is full"), KeyboardInterrupt()], ids=repr)
 def test_an_index_that_fails_takes_the_file_back(
     archive: Archive, services: Services, monkeypatch: pytest.MonkeyPatch, error: BaseException

@@ -12,10 +12,12 @@ import pytest
 
 import dimse
 from dimse import blocking as front
+from dimse import sockets
 from dimse.association.config import Timeouts
+from dimse.association.layer import UpperLayer
 from dimse.data.commands import CommandField
 from dimse.data.uids import CTImageStorage, StudyRootFind, StudyRootMove, Verification
-from dimse.errors import Aborted, Unreachable, UsageError
+from dimse.errors import Aborted, TimedOut, Unreachable, UsageError
 from dimse.services.handlers import Request, Services
 from dimse.services.scp import Report
 from dimse.services.session import Session
@@ -333,6 +335,26 @@ def test_accepting_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest
         "cannot accept a connection: can't start new thread",
         "cannot accept a connection: [Errno 24] Too many open files",
     ]
+
+
+def test_a_peer_that_takes_a_little_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The send wait is one for the whole buffer: what is taken of it does not restart it."""
+    now, sent = [0.0], []
+
+    class Slow(socket.socket):
+        def send(self, data: bytes | memoryview, flags: int = 0) -> int:  # type: ignore[override]  # all that it is given
+            sent.append(bytes(data)[:10])
+            now[0] += 4
+            return len(sent[-1])
+
+    monkeypatch.setattr("dimse.sockets.time.monotonic", lambda: now[0])
+    with Slow(socket.AF_INET) as slow:
+        wire = sockets.SocketWire(slow, UpperLayer.acceptor(timeouts=Timeouts(send=10)), "host:1")
+        front.drive(wire.send([b"0123456789abcdefghij"]))
+        assert sent == [b"0123456789", b"abcdefghij"]
+        with pytest.raises(TimedOut) as caught:
+            front.drive(wire.send([bytes(100)]))
+        assert (caught.value.wait, len(sent)) == ("send", 5)
 
 
 def test_leaving_the_server_by_an_exception() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 import dimse
 import dimse.aio
+from dimse.association.events import Trace
 from dimse.judge import Target, Timing
 
 HOST = "127.0.0.1"
@@ -25,6 +26,16 @@ TIMING = Timing(artim=0.3, idle=0.5, grace=2.0, quick=0.05)
 SETTLED = 2.0 + 0.3
 """Seconds after which nothing may be left of an association: ARTIM and two."""
 FRONTS = ("blocking", "aio")
+
+
+class Options(TypedDict, total=False):
+    """What some scenarios want of a server besides."""
+
+    callers: Mapping[str, Collection[str]] | None
+    tls: dimse.TLS | None
+    users: dimse.Users | None
+    timeouts: dimse.Timeouts
+    trace: Trace | None
 
 
 class Provider(Protocol):
@@ -43,9 +54,9 @@ class Provider(Protocol):
 class BlockingProvider:
     """`dimse.Server`."""
 
-    def __init__(self, services: dimse.Services, limits: dimse.Limits) -> None:
+    def __init__(self, services: dimse.Services, limits: dimse.Limits, options: Options) -> None:
         self.reports: list[dimse.Report] = []
-        self._server = dimse.Server("PEER", services, check_called=True, timeouts=TIMEOUTS, limits=limits, report=self.reports.append)
+        self._server = dimse.Server("PEER", services, check_called=True, limits=limits, report=self.reports.append, **options)
         _, self.port = self._server.listen(HOST, 0)
         self._server.start()
 
@@ -62,19 +73,19 @@ class BlockingProvider:
 class AioProvider:
     """`dimse.aio.Server` in a loop of its own thread."""
 
-    def __init__(self, services: dimse.Services, limits: dimse.Limits) -> None:
+    def __init__(self, services: dimse.Services, limits: dimse.Limits, options: Options) -> None:
         self.reports: list[dimse.Report] = []
         self._services = services
         self._limits = limits
+        self._options = options
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="aio provider")
         self._thread.start()
         self._server, self.port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
 
     async def _start(self) -> tuple[dimse.aio.Server, int]:
-        server = dimse.aio.Server(
-            "PEER", self._services, check_called=True, timeouts=TIMEOUTS, limits=self._limits, report=self.reports.append
-        )
+        report = self.reports.append
+        server = dimse.aio.Server("PEER", self._services, check_called=True, limits=self._limits, report=report, **self._options)
         _, port = await server.listen(HOST, 0)
         return server, port
 
@@ -96,9 +107,10 @@ class AioProvider:
 
 
 @contextmanager
-def providing(front: str, services: dimse.Services, limits: dimse.Limits = LIMITS) -> Iterator[Provider]:
-    """A provider of that front for the time of a block."""
-    provider: Provider = BlockingProvider(services, limits) if front == "blocking" else AioProvider(services, limits)
+def providing(front: str, services: dimse.Services, limits: dimse.Limits = LIMITS, **options: Unpack[Options]) -> Iterator[Provider]:
+    """A provider of that front for the time of a block; `options` are those of a server."""
+    options.setdefault("timeouts", TIMEOUTS)
+    provider: Provider = (BlockingProvider if front == "blocking" else AioProvider)(services, limits, options)
     try:
         yield provider
     finally:

@@ -427,6 +427,19 @@ def test_servers_that_do_not_answer(front: Front, first: bytes, closes: bool, ki
         silent.close()
 
 
+def test_a_handshake_that_has_no_time(front: Front, parties: Parties) -> None:
+    served = front.serve(tls=parties.server)
+    with pytest.raises(TimedOut, match="the wait 'tls_handshake' passed"):
+        front.connect(served, [Verification], tls=parties.client, timeouts=Timeouts(tls_handshake=0.0))
+
+
+def test_nothing_comes_of_a_connection_that_has_ended(front: Front, parties: Parties) -> None:
+    link = front.connect(front.serve(tls=parties.server), [Verification], tls=parties.client)
+    link.abort()
+    assert link.run(link.session.wire.pump()) == []
+    link.run(link.session.wire.close())  # may be called again
+
+
 def test_a_server_that_stops_does_not_wait_for_handshakes(front: Front, parties: Parties) -> None:
     served = front.serve(tls=parties.server)
     with Raw(served.port, parties.client) as raw:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dimse.cli.arguments import Parser, ae_title, port, seconds
 from dimse.cli.failures import DONE, FAILED, NO_ASSOCIATION, USAGE, Failure
 from dimse.cli.output import Output, clean, place, plural
+from dimse.cli.progress import Progress
 from dimse.judge import CASES, Case, Finding, Judge, NotServing, Target, Timing, Verdict, chosen, summary
 
 EPILOG = """\
@@ -16,10 +17,12 @@ Only judge a provider that is yours, and none that works for patients: some case
 Where it offers to store CT images it may be left with a few made-up ones, all of the patient JUDGE-1.
 
 The verdicts: conforms; tolerated (not by the book, and harmless); violates; no answer (nothing came by the deadline where
-the standard wants something); untested (the provider does not offer what the case needs).
+the standard wants something); untested (the provider does not offer what the case needs). Findings come in the order of the
+table, those of rough cases last; -v tells what would have been allowed.
 
-A run takes as long as the provider makes it wait: a minute and a half with an ARTIM of 30 s, ten times that where it serves
-only one association at a time. The exit code is 1 if anything violates or is not answered, 3 if the provider is not there.
+A run takes as long as the provider makes it wait, for ARTIM most of all: set a short one there, and say so with --artim. With
+30 s it takes two to four minutes, and up to ten times that where one connection holds up all others. The exit code is 1 if
+anything violates or is not answered, 3 if the provider is not there.
 """
 WIDE = max(len(verdict.value) for verdict in Verdict)
 LONGEST_OUTCOME = 120
@@ -42,10 +45,8 @@ def parser() -> Parser:
     what.add_argument("--rough", action="store_true", help="also those that flood, exhaust or transfer much")
     command.add_trace()
     waits = command.add_argument_group("waits")
-    waits.add_argument(
-        "--artim", metavar="SECONDS", type=seconds, default=30.0, help="the provider's ARTIM: how long it is waited for (30)"
-    )
-    waits.add_argument("--idle", metavar="SECONDS", type=seconds, default=60.0, help="how long it bears silence in an association (60)")
+    waits.add_argument("--artim", metavar="SECONDS", type=wait, default=30.0, help="the provider's ARTIM: how long it is waited for (30)")
+    waits.add_argument("--idle", metavar="SECONDS", type=wait, default=60.0, help="how long it bears silence in an association (60)")
     return command
 
 
@@ -61,17 +62,25 @@ def run(args: argparse.Namespace, out: Output) -> int:
     target = Target(args.host, args.port, args.call.encode(), args.aetitle.encode(), timing, trace=args.tracer)
     findings = []
     try:
-        for finding in Judge(target, cases).run():
-            _tell(finding, out)
-            findings.append(finding)
+        with Progress(out, f"judging {args.call}", len(cases)) as progress:
+            for finding in Judge(target, cases, done=lambda: progress.advance(1)).run():
+                _tell(finding, out)
+                findings.append(finding)
     except NotServing as reason:
         raise Failure(NO_ASSOCIATION, _not_serving(target, str(reason))) from reason
     _sum_up(findings, out)
     return FAILED if any(finding.verdict.failed for finding in findings) else DONE
 
 
+def wait(text: str) -> float:
+    """How long the provider waits. For one that waits for ever there is nothing to wait for."""
+    if not (value := seconds(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no wait: give the seconds after which the provider gives up")
+    return value
+
+
 def _cases(args: argparse.Namespace) -> Sequence[Case]:
-    names = [name for each in args.only for name in each.split(",") if name.strip()]
+    names = [name for each in args.only for name in each.split(",")]
     try:
         cases = chosen(names, rough=args.rough)
     except ValueError as error:

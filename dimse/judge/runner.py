@@ -31,13 +31,26 @@ class NotServing(Exception):
 
 
 class Judge:
-    """Tries cases on a provider. `recovery`: seconds that it has to come back after a case that harmed it."""
+    """Tries cases on a provider.
 
-    def __init__(self, target: Target, cases: Sequence[Case], *, width: int = WIDTH, recovery: float = RECOVERY) -> None:
+    `recovery`: seconds that it has to come back after a case that harmed it. `done` is called as each case is, from any thread
+    but never from two at once: before its finding is told, which may have to wait for those of the cases before it.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        cases: Sequence[Case],
+        *,
+        width: int = WIDTH,
+        recovery: float = RECOVERY,
+        done: Callable[[], object] = lambda: None,
+    ) -> None:
         self.target = target
         self.cases = cases
         self._width = width
         self._recovery = recovery
+        self._done = done
         self._turns = _Turns()
         self._harms = 0
         """How often the provider was found harmed."""
@@ -87,6 +100,8 @@ class Judge:
                     return finding
             return Finding(case, Verdict.UNTESTED, (), self._gone)
         finally:
+            turn.take()
+            self._done()
             turn.end()
 
     def _attempt(self, case: Case, turn: _Turn) -> tuple[Finding, str]:
@@ -134,10 +149,10 @@ def _rank(case: Case) -> tuple[bool, bool]:
 
 
 class _Turns:
-    """The right to send, which one case has at a time; and how many have given it away while they wait for something."""
+    """The right to send, which one case has at a time, and those who have given it away while they wait for something."""
 
     def __init__(self) -> None:
-        self.waiting = 0
+        self.waiting: set[_Turn] = set()
         self.lock = Lock()
 
 
@@ -152,19 +167,18 @@ class _Turn:
         """Somebody else may send meanwhile."""
         if not self._waits:
             self._waits = True
-            self._turns.waiting += 1
+            self._turns.waiting.add(self)
             self._turns.lock.release()
 
     def take(self) -> None:
         """Has it again, when nobody else has."""
         if self._waits:
+            self._turns.waiting.discard(self)  # first: whoever has the turn may be waiting for the others to have done
             self._turns.lock.acquire()
-            self._turns.waiting -= 1
             self._waits = False
 
     def end(self) -> None:
-        """The next case may begin."""
-        self.take()
+        """The next case may begin; to be called with the turn in hand."""
         self._turns.lock.release()
 
 

@@ -18,10 +18,16 @@ Reaction = Callable[["Odd", socket.socket], object]
 
 
 class Odd:
-    """Serves C-ECHO on any number of connections, or (`alone`) on one at a time."""
+    """Serves C-ECHO on any number of connections, or (`alone`) on one at a time, or (`places`) on some.
 
-    def __init__(self, react: Reaction, *, alone: bool = False) -> None:
+    While `goes_on` is not set, nobody new is served.
+    """
+
+    def __init__(self, react: Reaction, *, alone: bool = False, places: int = 99) -> None:
         self.react = react
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self._places = threading.BoundedSemaphore(places)
         self.over = threading.Event()
         self._alone = alone
         self._listener = socket.create_server((HOST, 0))
@@ -55,15 +61,26 @@ class Odd:
                     thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
+        self.goes_on.wait(10)
         with connection, suppress(OSError):
             connection.settimeout(2.0)
+            if not self._places.acquire(blocking=False):
+                connection.recv(65_536)
+                connection.sendall(pdu.AssociateRJ(2, 3, 2).encode())
+                return
             try:
-                while (chunk := connection.recv(65_536)) and (answer := _answer(chunk)):
-                    connection.sendall(answer)
-            except (pdu.PDUError, ValueError, TimeoutError):
-                chunk = b"?"
-            if chunk:
-                self.react(self, connection)
+                self._talk(connection)
+            finally:
+                self._places.release()
+
+    def _talk(self, connection: socket.socket) -> None:
+        try:
+            while (chunk := connection.recv(65_536)) and (answer := _answer(chunk)):
+                connection.sendall(answer)
+        except (pdu.PDUError, ValueError, TimeoutError):
+            chunk = b"?"
+        if chunk:
+            self.react(self, connection)
 
 
 def _answer(chunk: bytes) -> bytes:
@@ -83,9 +100,9 @@ def _answer(chunk: bytes) -> bytes:
 
 
 @contextmanager
-def odd(react: Reaction, *, alone: bool = False) -> Iterator[Odd]:
+def odd(react: Reaction, *, alone: bool = False, places: int = 99) -> Iterator[Odd]:
     """Such a provider for the time of a block."""
-    provider = Odd(react, alone=alone)
+    provider = Odd(react, alone=alone, places=places)
     try:
         yield provider
     finally:
@@ -105,6 +122,12 @@ def closes(_: Odd, connection: socket.socket) -> None:
 def hangs(provider: Odd, _: socket.socket) -> None:
     """Does nothing at all."""
     provider.over.wait(10)
+
+
+def rests(provider: Odd, _: socket.socket) -> None:
+    """Serves nobody new for a while."""
+    provider.goes_on.clear()
+    threading.Timer(0.9, provider.goes_on.set).start()
 
 
 def dies(provider: Odd, _: socket.socket) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import dimse
+import pdu
 from dimse.cli import main
-from dimse.judge import CASES
+from dimse.judge import CASES, Judge
 from tests.interop.peers import Lab, new_address
 
-from .odd import HOST, closes, odd
+from .odd import HOST, closes, dies, odd, sends
 
 QUICK = ["--artim", "0.1", "--idle", "0.1"]
 
@@ -63,6 +65,44 @@ def test_more_words_tell_what_is_allowed(capsys: pytest.CaptureFixture[str]) -> 
     assert "allowed: A-ABORT(2,[456])" in capsys.readouterr().err
 
 
+def test_the_summary_counts_by_clause(ours: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["judge", HOST, str(ours), "--only", "F-05,F-08,D-06", *QUICK]) == 0
+    lines = _lines(capsys)
+    assert lines[lines.index("") + 1 :] == [
+        "PS3.5 7.1         1 untested",
+        "PS3.8 9.3.5       1 conforms",
+        "PS3.8 Table 9-10  4 conforms",
+        "all               5 conforms, 1 untested",
+    ]
+
+
+def test_a_provider_that_dies_on_the_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("dimse.cli.judge.Judge", partial(Judge, recovery=0.0))
+    with odd(dies) as provider:
+        assert main(["judge", HOST, str(provider.target.port), "--only", "F-08,F-16", *QUICK]) == 1
+    first, second, *_, last = _lines(capsys)
+    assert first.startswith("violates   F-08 ")
+    assert "(the provider no longer answers: Connection refused)" in first
+    assert second.startswith("untested   F-16 ")
+    assert "(the provider no longer answers)" in second
+    assert last.split(maxsplit=1) == ["all", "1 violates, 1 untested"]
+
+
+def test_a_provider_that_serves_one_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with odd(closes, alone=True) as provider:
+        assert main(["judge", HOST, str(provider.target.port), "--only", "F-03/07,F-05/06", *QUICK]) == 1
+    first, second, *_ = _lines(capsys)
+    assert first.startswith("conforms   F-03/07 ")
+    assert ": closed [" in first
+    assert second.startswith("violates   F-05/06 ")
+
+
+def test_an_outcome_without_end_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    with odd(sends(pdu.AssociateRJ(1, 1, 3).encode() * 20)) as provider:
+        assert main(["judge", HOST, str(provider.target.port), "--only", "F-03/07", *QUICK]) == 1
+    assert "; A-ASS... [PS3.8 Table 9-10]" in _lines(capsys)[0]
+
+
 def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
     with odd(closes) as provider:
         provider.die()
@@ -76,6 +116,10 @@ def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
         ([HOST], "required: HOST, PORT"),
         ([HOST, "104", "--only", "X-99"], "there is no case 'X-99'"),
         ([HOST, "104", "--only", "D-01"], "they need --rough"),
+        ([HOST, "104", "--only", ""], "there is no case ''"),
+        ([HOST, "104", "--artim", "0"], "'0' is no wait: give the seconds after which the provider gives up"),
+        ([HOST, "104", "--idle", "soon"], "'soon' is no number of seconds"),
+        ([HOST, "DICOM"], "'DICOM' is not a TCP port"),
     ],
 )
 def test_usage(words: list[str], wanted: str, capsys: pytest.CaptureFixture[str]) -> None:

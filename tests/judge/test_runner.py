@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 
 import pdu
-from dimse.judge import Case, Judge, NotServing, Verdict, chosen, summary
+from dimse.judge import Case, Finding, Judge, NotServing, Trial, Verdict, chosen, runner, summary
 from dimse.judge.case import AwaitEnd, Connect, Echo, Send
 from dimse.judge.wire import raw_pdu
 
-from .odd import Odd, closes, dies, odd, sends
+from .odd import Odd, closes, dies, odd, rests, sends
 
 UNKNOWN = (Send(raw_pdu(0x2A, bytes(4))), AwaitEnd())
 SILENCE = (Connect(), AwaitEnd())
@@ -57,6 +58,37 @@ def test_a_provider_that_comes_back_is_judged_on() -> None:
         findings = list(Judge(provider.target, _cases(UNKNOWN, SILENCE), recovery=5.0).run())
     assert [finding.verdict for finding in findings] == [Verdict.VIOLATES, Verdict.TOLERATED]
     assert findings[0].remark.startswith("the provider did not answer for a while: ")
+
+
+def test_places_that_waiting_cases_take_are_no_harm() -> None:
+    with odd(closes, places=2) as provider:
+        findings = list(Judge(provider.target, _cases(SILENCE, SILENCE, UNKNOWN)).run())
+    assert [(finding.outcome, finding.remark) for finding in findings] == [("open", ""), ("open", ""), ("closed", "")]
+
+
+def test_what_another_case_has_disturbed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    class Seen(Trial):
+        def run(self) -> Finding:
+            tried.append(self.case.id)
+            return super().run()
+
+    monkeypatch.setattr(runner, "Trial", Seen)
+    with odd(rests) as provider:
+        findings = list(Judge(provider.target, _cases(SILENCE, UNKNOWN), recovery=5.0).run())
+    assert [finding.verdict for finding in findings] == [Verdict.TOLERATED, Verdict.VIOLATES]
+    assert [bool(finding.remark) for finding in findings] == [False, True]
+    assert tried == ["X-00", "X-01", "X-00"]
+
+
+def test_rough_cases_come_last_and_by_themselves() -> None:
+    rough, polite = _cases(UNKNOWN, SILENCE)
+    done: list[str] = []
+    with odd(closes) as provider:
+        findings = list(Judge(provider.target, [replace(rough, rough=True), polite], done=lambda: done.append("done")).run())
+    assert [finding.case.id for finding in findings] == ["X-01", "X-00"]
+    assert done == ["done", "done"]
 
 
 def test_nobody_to_judge() -> None:

@@ -9,7 +9,8 @@ import pytest
 import pdu
 from dimse.judge import CASES, Case, Trial, Verdict
 from dimse.judge.case import Associate, Await, AwaitAll, AwaitEnd, Connect, Echo, Leave, Repeat, Reset, Send, Shut, Step
-from dimse.judge.wire import ECHO_MESSAGE, RELEASE, STORE_CONTEXT, Request, raw_pdu
+from dimse.judge.line import Line
+from dimse.judge.wire import ECHO_MESSAGE, RELEASE, STORE_CONTEXT, Request, Scene, raw_pdu
 
 from .odd import Reaction, closes, dies, floods, hangs, odd, sends
 
@@ -83,6 +84,13 @@ def test_what_is_not_offered_is_not_tested() -> None:
     with odd(closes) as provider:
         finding = Trial(provider.target, case_of(Associate((STORE_CONTEXT,), needs=(3,)), Await())).run()
     assert (finding.verdict, finding.remark) == (Verdict.UNTESTED, "presentation context 3: abstract syntax not supported")
+
+
+def test_a_limit_that_the_provider_does_not_have_cannot_be_exceeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Line, "scene", property(lambda _: Scene(max_length=0)))
+    with odd(closes) as provider:
+        finding = Trial(provider.target, case_of(Associate(limited=True), Await())).run()
+    assert (finding.verdict, finding.remark) == (Verdict.UNTESTED, "it takes a P-DATA-TF of any length")
 
 
 def test_no_association_is_no_test() -> None:

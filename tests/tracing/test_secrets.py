@@ -94,6 +94,57 @@ def test_data_are_no_identity() -> None:
     assert without_secrets(data[:-2]) == data[:-2]
 
 
+ODD_TEXTS = (
+    pdu.RoleSelection("1.X", False, True),
+    pdu.ExtendedNegotiation("1.Y", b"\0X\0Y\0"),
+    pdu.CommonExtendedNegotiation("1.X", "1.Y", ("1.X", "1.Y"), additional=b"X\0Y"),
+    pdu.MaximumLength(0x58000000),
+    pdu.AsynchronousOperations(0x5800, 1),
+    pdu.ImplementationVersionName("X\0"),
+)
+"""A length, or a flag, behind an X or Y."""
+
+
+@pytest.mark.parametrize("item", ODD_TEXTS, ids=repr)
+def test_what_only_looks_like_an_identity_can_be_read_as_before(item: pdu.UserItem) -> None:
+    encoded = raw_associate(1, raw_item(0x50, item.encode()))
+    masked = pdu.decode(without_secrets(encoded))
+    assert isinstance(masked, pdu.AssociateRQ)
+    assert type(masked.user_items[0]) is type(item)
+    assert described(encoded)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        raw_item(0x54, raw_field(IDENTITY), b"\0\1"),
+        raw_item(0x56, raw_field("1.2"), IDENTITY),
+        raw_item(0x57, raw_field("1.2"), raw_field(IDENTITY), raw_field("")),
+        raw_item(0x57, raw_field("1.2"), raw_field("1.3"), raw_field(raw_field("1.4") + raw_field(IDENTITY))),
+        raw_item(0x57, raw_field("1.2"), raw_field("1.3"), raw_field(""), IDENTITY),
+        raw_item(0x52, b"1.2", IDENTITY),
+    ],
+)
+def test_an_identity_within_another_item_is_one(item: bytes) -> None:
+    encoded = raw_associate(1, raw_item(0x50, item))
+    assert SECRET not in without_secrets(encoded)
+    assert type(pdu.decode(without_secrets(encoded))) is pdu.AssociateRQ
+    assert SECRET.decode() not in (said := json.dumps(described(encoded)))
+    assert SECRET.hex() not in said
+
+
+def test_items_in_the_wrong_place_are_not_read() -> None:
+    """Their lengths lead anywhere."""
+    for kind in range(0x10, 0x60):
+        for encoded in (
+            raw_associate(1, raw_item(kind, b"\xff\xff\xff\xff" + IDENTITY)),
+            raw_associate(1, raw_item(0x50, raw_item(kind, b"\xff\xffX"))),
+        ):
+            assert len(without_secrets(encoded)) <= len(encoded)
+            assert SECRET not in without_secrets(encoded)
+
+
+@settings(max_examples=500, deadline=None)
 @given(pdus)
 def test_any_pdu_stays_one_of_the_same_length(value: pdu.PDU) -> None:
     encoded = value.encode()

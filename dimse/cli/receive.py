@@ -9,6 +9,7 @@ from dimse.cli.arguments import Parser, own_port
 from dimse.cli.config import Node
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output
+from dimse.cli.process import guarded
 from dimse.cli.security import with_options
 from dimse.cli.serving import serve
 from dimse.services.handlers import Services
@@ -31,6 +32,7 @@ def parser() -> Parser:
     return command
 
 
+@guarded()
 def run(args: argparse.Namespace, out: Output) -> int:
     """Receives until a signal comes."""
     node = with_options(Node(args.aetitle, args.host or "127.0.0.1", args.port, args.output_directory), args)

@@ -14,6 +14,7 @@ from dimse.cli.arguments import Parser, ae_title, own_port
 from dimse.cli.config import Node, read_config
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output, clean
+from dimse.cli.process import guarded
 from dimse.cli.security import check_destinations, with_options
 from dimse.errors import UsageError
 from dimse.services.handlers import Address
@@ -51,6 +52,7 @@ def parser() -> Parser:
     return command
 
 
+@guarded()
 def run(args: argparse.Namespace, out: Output) -> int:
     """Serves until a signal comes."""
     node = node_of(args)

@@ -18,10 +18,12 @@ from dimse.cli import arguments
 from dimse.cli.config import Node
 from dimse.cli.failures import DONE, USAGE, Failure, OutputClosed
 from dimse.cli.output import Output, clean, in_bytes, place
+from dimse.cli.rate import Rate
 from dimse.cli.security import security_words, tell_unsafe, users_of
 from dimse.data.status import Status
 from dimse.errors import without_values
 from dimse.services.handlers import Answer, Peer, Request, Services, Sink
+from dimse.services.reception import host_of
 from dimse.services.scp import Report
 
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
@@ -32,6 +34,7 @@ T = TypeVar("T")
 
 def serve(args: argparse.Namespace, services: Services, node: Node, out: Output) -> int:
     """Listens, says so, and serves until SIGINT or SIGTERM. Raises `Failure` if it cannot listen, or not as it should."""
+    rate = Rate(lambda host, count: _tell_left_out(host, count, out))
     server = Server(
         node.aet,
         narrated(services, out) if out.verbose else services,
@@ -40,7 +43,7 @@ def serve(args: argparse.Namespace, services: Services, node: Node, out: Output)
         users=users_of(node),
         timeouts=arguments.server_timeouts(args),
         limits=arguments.limits(args),
-        report=lambda report: _tell(report, out),
+        report=lambda report: _tell(report, out, rate),
         trace=args.tracer,
     )
     try:
@@ -48,12 +51,13 @@ def serve(args: argparse.Namespace, services: Services, node: Node, out: Output)
     except (OSError, OverflowError, UnicodeError) as error:
         why = ((error.strerror if isinstance(error, OSError) else "") or str(error)).partition(" (while attempting")[0]
         raise Failure(USAGE, f"cannot listen at {place(node.host, node.port)}: {why}; choose another address or port") from error
-    with _logged(out), _signals() as signals:
+    with _logged(out, rate), _signals() as signals:
         server.start()
         _announce(replace(node, host=host, port=port), out)
         signals.wait()
         out.note(f"{out.program}: stopping when what runs has ended; once more stops at once")
         _stop(server, signals)
+        rate.flush()
     return DONE
 
 
@@ -117,19 +121,23 @@ def _stop(server: Server, signals: Signals) -> None:
 class _LogLines(logging.Handler):
     """The library's log as lines: what failed and where. The text of an exception may be about a patient, so it stays out."""
 
-    def __init__(self, out: Output) -> None:
+    def __init__(self, out: Output, rate: Rate) -> None:
         super().__init__(logging.WARNING)
         self._out = out
+        self._rate = rate
 
     def emit(self, record: logging.LogRecord) -> None:
+        about = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        if not self._rate.allows(host_of(about) if isinstance(about, str) else ""):
+            return
         error = record.exc_info[1] if record.exc_info else None
         self._out.error(record.getMessage() if error is None else f"{record.getMessage()}: {without_values(error)}")
 
 
 @contextmanager
-def _logged(out: Output) -> Iterator[None]:
+def _logged(out: Output, rate: Rate) -> Iterator[None]:
     """Sends the library's log to the output for the time of a block."""
-    log, handler = logging.getLogger("dimse"), _LogLines(out)
+    log, handler = logging.getLogger("dimse"), _LogLines(out, rate)
     propagate, log.propagate = log.propagate, False
     log.addHandler(handler)
     try:
@@ -139,10 +147,12 @@ def _logged(out: Output) -> Iterator[None]:
         log.propagate = propagate
 
 
-def _tell(report: Report, out: Output) -> None:
+def _tell(report: Report, out: Output, rate: Rate) -> None:
     """One association, when it has ended. Who only opens a connection and closes it, to see whether we are there, is told of by -v."""
     peer = report.peer
     if not peer.calling and "TLS" not in report.ended and not out.verbose:  # TLS on one side only is what somebody looks for
+        return
+    if not rate.allows(host_of(peer.address)):
         return
     counts = ", ".join(f"{count} {clean(name)}" for name, count in report.counts.items()) or "nothing asked"
     failed = f" ({report.failed} failed)" if report.failed else ""
@@ -168,6 +178,13 @@ def _tell(report: Report, out: Output) -> None:
             },
             flush=True,
         )
+
+
+def _tell_left_out(host: str, count: int, out: Output) -> None:
+    """More than anybody reads came from one host."""
+    with suppress(OutputClosed, Failure):
+        out.line(f"{time.strftime('%H:%M:%S')} {clean(host) or 'this side'}: {count} more within a second", flush=True)
+        out.result({"address": host, "left_out": count}, flush=True)
 
 
 def _who(peer: Peer) -> str:

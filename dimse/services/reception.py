@@ -103,7 +103,7 @@ class Reception:
 
     async def _identify(self, item: pdu.UserIdentityRQ | None, peer: Peer) -> User | Unidentified | None:
         """Who uses the peer; not looked at while its host has to wait because of others that were false."""
-        users, host = self._users or Users(required=False), _host_of(peer.address)
+        users, host = self._users or Users(required=False), host_of(peer.address)
         async with self._turn():
             with self._lock:
                 if item is not None and self._backoff.pauses(host, self._clock()):
@@ -187,8 +187,9 @@ class Visitors:
 
 
 def _host(wire: Wire) -> str:
-    return _host_of(wire.address)
+    return host_of(wire.address)
 
 
-def _host_of(address: str) -> str:
+def host_of(address: str) -> str:
+    """The host of a transport address."""
     return address.rpartition(":")[0]

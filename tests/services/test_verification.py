@@ -118,7 +118,7 @@ def test_transfer_syntaxes_that_are_refused(front: Front) -> None:
 
 def test_any_storage(front: Front) -> None:
     served = front.serve(Services(sink=Account().sink), any_storage=True)
-    with front.connect(served, ["1.2.840.113619.4.30", "no uid", StudyRootFind]) as link:
+    with front.connect(served, ["1.2.840.113619.4.30", Context("no uid"), StudyRootFind]) as link:
         assert [c.abstract_syntax for c in link.accepted] == ["1.2.840.113619.4.30"]
 
 

@@ -210,7 +210,7 @@ class _Plan:
     def _computed(self, wanted: Wanted, computed: _Computed) -> None:
         patient = "patient.id" if self.level is Level.PATIENT else "study.patient"
         self.tables.add(computed.level if computed.level is not Level.PATIENT or self.level is Level.PATIENT else Level.STUDY)
-        self._column(wanted.tag, computed.vr, computed.column.format(patient=patient))
+        self._column(wanted.tag, computed.vr, computed.column.replace("{patient}", patient))
         key = read_key(computed.vr, wanted.text) if computed.condition else ()
         if key and computed.condition:
             self.conditions.append(computed.condition(key))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -230,6 +231,9 @@ def test_no_pattern_explodes() -> None:
     before = time.process_time()
     assert not matches("LO", False, stored, key)
     assert not by_sql("LO", False, stored, key)
+    for vr in ("DS", "IS", "DA", "TM", "DT"):
+        with suppress(ValueError):  # too many of them, or none
+            read_key(vr, "\\".join(["1" * (MAX_TEXT - 1) + "x"] * 100))
     assert time.process_time() - before < 1
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from dimse.archive import Archive
-from dimse.cli.output import clean
 from dimse.judge import CASES, Case, Finding, Trial, Verdict
 from dimse.judge.line import why_not_served
 
@@ -62,7 +61,7 @@ def _check_said(finding: Finding, provider: Provider, caplog: pytest.LogCaptureF
     for report in provider.reports:
         assert report.errors == []
         assert report.ended
-        assert clean(f"{report.peer.calling} {report.peer.address} {report.ended}").isprintable()
+        assert f"{report.peer.calling} {report.peer.address} {report.ended}".isprintable()
         assert report.peer.address.startswith((f"{HOST}:", "127.0.0.2:"))
     if finding.came[:1] and finding.came[0].startswith("A-ABORT(2"):
         assert any("PS3." in report.ended for report in provider.reports), "no report names the clause"

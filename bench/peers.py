@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 WAIT = 4
 """Seconds for every wait that an option sets."""
+SHORT = Timing(artim=WAIT, idle=WAIT)
 START = 30.0
 """Seconds in which a provider has to answer a first C-ECHO."""
 STOP = 5.0
@@ -42,7 +43,7 @@ class Missing(Exception):
 class Peer:
     """A provider that can be started. `command` gives its words for a folder and a port; `find` its version, or raises `Missing`.
 
-    `artim` and `idle` are its waits as it was told them or, where no option sets them, as it has them built in.
+    `timing` has its waits as it was told them or, where no option sets them, as it has them built in.
     """
 
     name: str
@@ -50,8 +51,7 @@ class Peer:
     options: str
     find: Callable[[], str]
     command: Callable[[Path, int], list[str]]
-    artim: float = WAIT
-    idle: float = WAIT
+    timing: Timing = SHORT
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Provider:
     @property
     def target(self) -> Target:
         """It as the judge sees it."""
-        return Target(HOST, self.port, self.peer.aet.encode(), b"REFEREE", Timing(artim=self.peer.artim, idle=self.peer.idle))
+        return Target(HOST, self.port, self.peer.aet.encode(), b"REFEREE", self.peer.timing)
 
     @property
     def death(self) -> str:
@@ -200,7 +200,7 @@ def _pynetdicom(folder: Path, port: int) -> list[str]:
 
 
 PEERS = (
-    Peer("ours", "OURS", f"`dimse serve -ta {WAIT} -td {WAIT}`", _version_of_ours, _ours, idle=30.0),
+    Peer("ours", "OURS", f"`dimse serve -ta {WAIT} -td {WAIT}`", _version_of_ours, _ours, Timing(artim=WAIT, idle=30.0)),
     Peer("storescp", "STORESCP", f"`storescp -ta {WAIT} -td {WAIT} -ts {WAIT}`", _version_of_storescp, _storescp),
     Peer(
         "Orthanc",
@@ -208,7 +208,7 @@ PEERS = (
         f'`"DicomScpTimeout": {WAIT}`, and C-FIND, C-MOVE and C-GET allowed to all; its ARTIM is built in, 30 s',
         _version_of_orthanc,
         _orthanc,
-        artim=30.0,
+        Timing(artim=30.0, idle=WAIT),
     ),
     Peer(
         "pynetdicom",

@@ -23,14 +23,14 @@ class Odd:
     While `goes_on` is not set, nobody new is served.
     """
 
-    def __init__(self, react: Reaction, *, alone: bool = False, places: int = 99) -> None:
+    def __init__(self, react: Reaction, *, alone: bool = False, places: int = 99, port: int = 0) -> None:
         self.react = react
         self.goes_on = threading.Event()
         self.goes_on.set()
         self._places = threading.BoundedSemaphore(places)
         self.over = threading.Event()
         self._alone = alone
-        self._listener = socket.create_server((HOST, 0))
+        self._listener = socket.create_server((HOST, port))
         self._threads = [threading.Thread(target=self._accept, name="odd provider")]
         self.target = Target(HOST, self._listener.getsockname()[1], b"ODD", b"ME", TIMING)
         self._threads[0].start()

@@ -32,6 +32,7 @@ WAIT = 4
 SHORT = Timing(artim=WAIT, idle=WAIT)
 START = 30.0
 """Seconds in which a provider has to answer a first C-ECHO."""
+ATTEMPTS = 3
 STOP = 5.0
 
 
@@ -100,6 +101,15 @@ class Provider:
 @contextlib.contextmanager
 def running(peer: Peer, folder: Path) -> Iterator[Provider]:
     """A peer on a free port for the time of a block, its files and its log in `folder`. Raises `RuntimeError` if it does not start."""
+    provider = _started(peer, folder, ATTEMPTS)
+    try:
+        yield provider
+    finally:
+        provider.stop()
+
+
+def _started(peer: Peer, folder: Path, attempts: int) -> Provider:
+    """A provider that answers; on another port if it ends at once, for somebody may have taken the first one meanwhile."""
     port = free_port()
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
@@ -113,18 +123,27 @@ def running(peer: Peer, folder: Path) -> Iterator[Provider]:
         )
     provider = Provider(peer, port, process)
     try:
-        _wait_until_served(provider)
-        yield provider
-    finally:
+        reason = _why_not_served(provider)
+    except BaseException:
         provider.stop()
+        raise
+    if not reason:
+        return provider
+    death = provider.death
+    provider.stop()
+    if death and attempts > 1:
+        return _started(peer, folder, attempts - 1)
+    raise RuntimeError(f"{peer.name} does not start: {death or reason}")
 
 
-def _wait_until_served(provider: Provider) -> None:
+def _why_not_served(provider: Provider) -> str:
+    """Empty as soon as it answers a C-ECHO; else, at its end or after `START`, what came instead."""
     end = time.monotonic() + START
     while reason := why_not_served(provider.target, 2.0):
         if provider.death or time.monotonic() > end:
-            raise RuntimeError(f"{provider.peer.name} does not start: {provider.death or reason}")
+            return reason
         time.sleep(0.1)
+    return ""
 
 
 def free_port() -> int:

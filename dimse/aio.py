@@ -13,7 +13,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -24,12 +24,10 @@ from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, propose
 from dimse.errors import Aborted, UsageError, without_values
 from dimse.services import scu
-from dimse.services.handlers import Services
 from dimse.services.reception import CHECKS, Reception
-from dimse.services.scp import Report
 from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
-from dimse.services.users import Identity, Users
+from dimse.services.users import Identity
 from dimse.services.wire import tcp_port
 from dimse.streams import StreamWire, dial, secured
 
@@ -221,40 +219,13 @@ class connect:  # noqa: N801 - used as a function: `await connect(...)` or `asyn
 class Server(Reception):
     """A provider: accepts connections and serves each in a task of its own. The options are those of `Reception`."""
 
-    def __init__(
-        self,
-        aet: str,
-        services: Services,
-        *,
-        check_called: bool = False,
-        any_storage: bool = False,
-        callers: Mapping[str, Collection[str]] | None = None,
-        tls: TLS | None = None,
-        users: Users | None = None,
-        timeouts: Timeouts = Timeouts(),
-        limits: Limits = Limits(),
-        report: Callable[[Report], object] | None = None,
-        trace: Trace | None = None,
-    ) -> None:
-        super().__init__(
-            aet,
-            services,
-            check_called=check_called,
-            any_storage=any_storage,
-            callers=callers,
-            tls=tls,
-            users=users,
-            timeouts=timeouts,
-            limits=limits,
-            report=report,
-            trace=trace,
-        )
+    def _set_up(self) -> None:
         self._server: asyncio.Server | None = None
         self._tasks: dict[asyncio.Task[None], StreamWire] = {}
         self._is_stopped = asyncio.Event()
         self._clock = time.monotonic
         self._checks = asyncio.Semaphore(CHECKS)
-        self._secured = secured(tls)
+        self._secured = secured(self._tls)
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Binds and begins to serve; port 0 takes a free one. Returns host and port. Raises `OSError`, `OverflowError`."""

@@ -70,6 +70,10 @@ class Reception:
         """Held while the visitors are counted; a front with threads puts a real one here."""
         self._clock: Callable[[], float] = float
         """Seconds, for the back-off after false identities; each front puts its own here."""
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """The rest of the construction: what a front has of its own. The options stand once, above, and for all fronts."""
 
     def _layer(self) -> UpperLayer:
         return UpperLayer.acceptor(timeouts=self.timeouts, limits=self.limits, trace=self._trace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,6 +205,13 @@ class Aborting:
             raise KeyboardInterrupt  # no answer, and the end of the association
         self.kept.append(uid)
 
+    @staticmethod
+    def join() -> None:
+        """Waits for the threads that ended so: pytest notes their exceptions, and is to do that during this test."""
+        for thread in threading.enumerate():
+            if thread.name.startswith(f"dimse {HOST}:"):
+                thread.join(10)
+
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_file_that_ends_the_association_does_not_stop_the_rest(run: Run, serving: Start, tmp_path: Path) -> None:
@@ -211,6 +219,7 @@ def test_a_file_that_ends_the_association_does_not_stop_the_rest(run: Run, servi
         write_instance(tmp_path / str(number), f"1.2.{number}")
     provider = Aborting("1.2.2", "1.2.3", "1.2.5")
     said = run("send", "--json", HOST, serving(dimse.Services(store=provider)), tmp_path)
+    provider.join()
     assert said.code == 4
     assert provider.kept == ["1.2.1", "1.2.4"]
     failed = [result for result in said.results if result["result"] == "failed"]
@@ -224,6 +233,7 @@ def test_a_peer_that_answers_nothing_is_given_up(run: Run, serving: Start, tmp_p
     for number in range(1, 6):
         write_instance(tmp_path / str(number), f"1.2.{number}")
     said = run("send", HOST, serving(dimse.Services(store=Aborting(*(f"1.2.{number}" for number in range(1, 6))))), tmp_path)
+    Aborting.join()
     assert said.code == 4
     assert said.out.startswith("0 sent, 3 failed, 0 skipped, 2 left: ")
     assert said.err.splitlines()[-1].startswith("dimse send: the association with ")

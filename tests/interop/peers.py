@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -254,10 +255,11 @@ def new_address(aet: str) -> Address:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-    return port
+    """A port that is free, below those that the kernel gives to clients: none of ours can take it before the server does."""
+    while True:
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind((HOST, port := random.randrange(10_000, 32_000)))
+            return port
 
 
 def accepts(host: str, port: int) -> bool:

@@ -155,7 +155,7 @@ def _tell(report: Report, out: Output, rate: Rate) -> None:
     if not rate.allows(host_of(peer.address)):
         return
     counts = ", ".join(f"{count} {clean(name)}" for name, count in report.counts.items()) or "nothing asked"
-    failed = f" ({report.failed} failed)" if report.failed else ""
+    failed = f" ({report.failed} failed: {clean(', '.join(report.failures))})" if report.failed else ""
     sizes = [f"{in_bytes(size)} {way}" for size, way in ((report.bytes_received, "in"), (report.bytes_sent, "out")) if size]
     with suppress(OutputClosed, Failure):  # a server goes on when nobody reads what it says
         words = f"{counts}{failed}{''.join(f', {size}' for size in sizes)}: {clean(report.ended)}"
@@ -172,6 +172,7 @@ def _tell(report: Report, out: Output, rate: Rate) -> None:
                 "user": peer.user.name if peer.user else None,
                 "counts": report.counts,
                 "failed": report.failed,
+                "failures": report.failures,
                 "bytes_received": report.bytes_received,
                 "bytes_sent": report.bytes_sent,
                 "ended": report.ended,

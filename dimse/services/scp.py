@@ -54,17 +54,23 @@ CODES = range(0x10000)
 class Report:
     """What one association did, for whoever keeps a log; complete when the association has ended.
 
-    `counts` has the operations by name ("C-STORE"), `failed` how many of them were answered with a failure. `ended` tells how
-    the association ended. `errors` are the exceptions of handlers that were answered 0110H.
+    `counts` has the operations by name ("C-STORE"), `failures` those that were answered with a failure by what that is
+    ("A700H Refused: out of resources", without the comment, which may be about a patient). `ended` tells how the association
+    ended. `errors` are the exceptions of handlers that were answered 0110H.
     """
 
     peer: Peer
     counts: dict[str, int] = field(default_factory=dict)
-    failed: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
     bytes_received: int = 0
     bytes_sent: int = 0
     ended: str = ""
     errors: list[Exception] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """How many operations were answered with a failure."""
+        return sum(self.failures.values())
 
 
 class Provider:
@@ -273,7 +279,9 @@ class Provider:
     def _count(self, message: Message, status: Status) -> None:
         name = message.command.service or message.command.name
         self.report.counts[name] = self.report.counts.get(name, 0) + 1
-        self.report.failed += status.category is codes.Category.FAILURE
+        if status.category is codes.Category.FAILURE:
+            words = f"{status:04X}H {Status(status, service=message.command.service).words}"
+            self.report.failures[words] = self.report.failures.get(words, 0) + 1
 
 
 def as_status(given: Answer) -> Status:

@@ -47,7 +47,8 @@ def test_receive(run: Run, during: During, tmp_path: Path) -> None:
     during(act)
     said = run("receive", "-od", tmp_path / "new" / "folder", "-aet", "KEEPER", "--host", HOST, 0)
     assert said.code == 0
-    listening, stored, echoed = said.out.splitlines()
+    listening, *told = said.out.splitlines()
+    stored, echoed = sorted(told, key=lambda line: "C-ECHO" in line)  # each is told by its own thread
     assert re.fullmatch(rf"KEEPER listens at {HOST}:\d+, data in {tmp_path}/new/folder", listening)
     assert re.fullmatch(rf"\d\d:\d\d:\d\d SENDER from {HOST}:\d+: 1 C-STORE, \d+ B in: released", stored)
     assert echoed.endswith(": 1 C-ECHO: released")
@@ -68,6 +69,7 @@ def test_receive_json(run: Run, during: During, tmp_path: Path) -> None:
         "user": None,
         "counts": {"C-ECHO": 1},
         "failed": 0,
+        "failures": {},
         "bytes_received": 0,
         "bytes_sent": 0,
         "ended": "released",
@@ -94,6 +96,20 @@ def test_more_words_and_the_trace(run: Run, during: During, tmp_path: Path) -> N
 def test_a_knock_at_the_door_is_not_told(run: Run, during: During, tmp_path: Path) -> None:
     during(lambda port: socket.create_connection((HOST, port)).close())
     assert run("receive", "-od", tmp_path, 0).out.count("\n") == 1
+
+
+def test_what_failed_is_told(run: Run, during: During, tmp_path: Path) -> None:
+    """The status is named, so that nobody needs -v to see that the disk is full."""
+    sent = write_instance(tmp_path / "1", "1.2.1")
+    (tmp_path / "data" / "objects").mkdir(parents=True)
+
+    def act(port: int) -> None:
+        (tmp_path / "data" / "tmp").rmdir()  # nothing can be written any more
+        assert not send(port, sent, sent)[-1].ok
+
+    during(act)
+    said = run("serve", "--data", tmp_path / "data", "--port", 0)
+    assert ": 2 C-STORE (2 failed: A700H Refused: out of resources), " in said.out
 
 
 def test_private_storage_on_demand(run: Run, during: During, tmp_path: Path) -> None:

@@ -253,5 +253,6 @@ MACHINE: Final = (
         (Send(Request((*ITEMS, bytes([0x21, 0, 0])))), Await()),
         ABORT_STA2,
         ANY_ABORT,
+        "answer",
     ),
 )

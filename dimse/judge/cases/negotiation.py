@@ -46,7 +46,7 @@ ROLE_UID: Final = CTImageStorage.encode()
 
 def _asked(case: str, title: str, clause: str, what: Request, allowed: tuple[str, ...], tolerated: tuple[str, ...] = ()) -> Case:
     """A case that is a request and the answer to it."""
-    return Case(case, title, clause, (Send(what), Await()), allowed, tolerated)
+    return Case(case, title, clause, (Send(what), Await()), allowed, tolerated, "answer")
 
 
 def _echoed(case: str, title: str, max_length: int) -> Case:

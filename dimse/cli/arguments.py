@@ -76,7 +76,7 @@ class Parser(argparse.ArgumentParser):
         tls.add_argument("--tls-caller", metavar="WHO=AET[,AET]", dest="tls_callers", type=caller, action="append", default=[], help=words)
         users = self.add_argument_group("users")
         users.add_argument(
-            "--users", metavar="FILE", type=Path, help="take those users only, with their passcodes; 'dimse passwd' writes it"
+            "--users", metavar="FILE", type=path, help="take those users only, with their passcodes; 'dimse passwd' writes it"
         )
         users.add_argument(
             "--unsafe-plain-identity", action="store_true", help="UNSAFE: take passcodes without TLS, where others can read them"
@@ -111,9 +111,9 @@ class Parser(argparse.ArgumentParser):
         """What both sides have for TLS. `ca` is the help for the CA, `whom` they take unverified."""
         group = self.add_argument_group("TLS", "Any of these options means TLS, 1.2 or 1.3.")
         group.add_argument("--tls", action="store_true", help="use TLS")
-        group.add_argument("--tls-key", metavar="FILE", type=Path, help="this side's private key (PEM)")
-        group.add_argument("--tls-cert", metavar="FILE", type=Path, help="this side's certificate, and those between it and the CA (PEM)")
-        group.add_argument("--tls-ca", metavar="FILE", type=Path, help=ca)
+        group.add_argument("--tls-key", metavar="FILE", type=path, help="this side's private key (PEM)")
+        group.add_argument("--tls-cert", metavar="FILE", type=path, help="this side's certificate, and those between it and the CA (PEM)")
+        group.add_argument("--tls-ca", metavar="FILE", type=path, help=ca)
         words = f"UNSAFE: take {whom} unverified: what passes is encrypted, but nobody knows with whom"
         group.add_argument("--tls-no-verify", action="store_true", help=words)
         return group
@@ -126,9 +126,9 @@ class Parser(argparse.ArgumentParser):
         who = group.add_mutually_exclusive_group()
         who.add_argument("--user", metavar="NAME", type=name, help="the user's name, with a passcode")
         for option, what in (("--jwt", "JSON Web Token"), ("--saml", "SAML assertion"), ("--kerberos", "Kerberos service ticket")):
-            who.add_argument(option, metavar="FILE", type=Path, help=f"file with a {what}")
+            who.add_argument(option, metavar="FILE", type=path, help=f"file with a {what}")
         how = group.add_mutually_exclusive_group()
-        how.add_argument("--passcode-file", metavar="FILE", type=Path, help="file with the passcode, in its first line")
+        how.add_argument("--passcode-file", metavar="FILE", type=path, help="file with the passcode, in its first line")
         how.add_argument("--no-passcode", action="store_true", help="give the name only, which proves nothing")
         group.add_argument("--unsafe-plain-identity", action="store_true", help="UNSAFE: send it without TLS, or to anybody")
 
@@ -215,6 +215,13 @@ def own_port(text: str) -> int:
 def pdu_length(text: str) -> int:
     """A maximum PDU length (PS3.8 D.1)."""
     return _number(text, SMALLEST_PDU, LARGEST_PDU, "a maximum PDU length")
+
+
+def path(text: str) -> Path:
+    """A file or folder. An empty one, of a variable in a script that is not set, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path is none; the current folder is '.'")
+    return Path(text)
 
 
 def count(text: str) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dimse.blocking import Association
-from dimse.cli.arguments import Parser, count
+from dimse.cli.arguments import Parser, count, path
 from dimse.cli.failures import DONE, FAILED, USAGE, Failure, os_words
 from dimse.cli.keys import Query, model, queries
 from dimse.cli.output import Output, in_seconds, plural
@@ -36,7 +36,7 @@ def parser() -> Parser:
     command.add_peer()
     command.add_query()
     command.add_json()
-    command.add_argument("-od", "--output-directory", metavar="DIR", type=Path, help="also keep each match there, as rsp0001.dcm and so on")
+    command.add_argument("-od", "--output-directory", metavar="DIR", type=path, help="also keep each match there, as rsp0001.dcm and so on")
     command.add_argument("--cancel", metavar="N", type=count, help="cancel each query after so many matches")
     return command
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dimse.cli.arguments import Parser
+from dimse.cli.arguments import Parser, path
 from dimse.cli.failures import DONE, FAILED, USAGE, Failure
 from dimse.cli.output import Output, clean
 from dimse.cli.secrets import ask, is_terminal, standard_input
@@ -23,7 +23,7 @@ PREPOSITIONS = {"added": "to", "changed": "in", "removed": "from"}
 def parser() -> Parser:
     """The arguments of the command."""
     command = Parser("passwd", "Writes a user's passcode into a file, which is made if there is none.", EPILOG)
-    command.add_argument("file", metavar="FILE", type=Path, help="the file")
+    command.add_argument("file", metavar="FILE", type=path, help="the file")
     command.add_argument("user", metavar="USER", help="the user's name")
     command.add_argument("--remove", action="store_true", help="take the user out")
     command.add_json()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dimse.cli.arguments import Parser, own_port
+from dimse.cli.arguments import Parser, own_port, path
 from dimse.cli.config import Node
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output
@@ -26,7 +26,7 @@ def parser() -> Parser:
     command.add_node(aet="RECEIVER", shown="RECEIVER")
     command.add_json()
     command.add_argument(
-        "-od", "--output-directory", metavar="DIR", type=Path, default=Path(), help="folder for the files, made if missing (here)"
+        "-od", "--output-directory", metavar="DIR", type=path, default=Path(), help="folder for the files, made if missing (here)"
     )
     command.add_argument("--any-storage", action="store_true", help="also take storage classes outside the standard")
     return command

@@ -6,11 +6,10 @@ import argparse
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from dimse.archive import Archive
 from dimse.cli import serving
-from dimse.cli.arguments import Parser, ae_title, own_port
+from dimse.cli.arguments import Parser, ae_title, own_port, path
 from dimse.cli.config import Node, read_config
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output, clean
@@ -43,9 +42,9 @@ def parser() -> Parser:
     command = Parser("serve", "Runs an archive, until SIGINT (Ctrl-C) or SIGTERM: stores, answers queries, sends to its peers.", EXAMPLES)
     command.add_node(aet=None, shown="ARCHIVE")
     command.add_json()
-    command.add_argument("--config", metavar="FILE", type=Path, help="configuration file")
+    command.add_argument("--config", metavar="FILE", type=path, help="configuration file")
     command.add_argument("--port", metavar="PORT", type=own_port, help="TCP port to listen at (4242; 0: a free one)")
-    command.add_argument("--data", metavar="DIR", type=Path, help="folder for the archive, made if missing (dimse-data)")
+    command.add_argument("--data", metavar="DIR", type=path, help="folder for the archive, made if missing (dimse-data)")
     command.add_argument("--any-storage", action="store_true", help="also take storage classes outside the standard")
     words = "a destination of C-MOVE; may be repeated"
     command.add_argument("--peer", metavar="AET=HOST:PORT", dest="peers", type=peer, action="append", default=[], help=words)

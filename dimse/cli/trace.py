@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from dimse.cli.arguments import Parser, count
+from dimse.cli.arguments import Parser, count, path
 from dimse.cli.failures import DONE, FAILED, USAGE, Failure, os_words
 from dimse.cli.output import Output, clean, plural
 from dimse.cli.timeline import WRONG, Entry, Timeline
@@ -21,7 +21,7 @@ stands below, marked "!!", with the clause. Every command that opens or accepts 
 def parser() -> Parser:
     """The arguments of the command."""
     command = Parser("trace", "Prints a trace file as a timeline.", EPILOG)
-    command.add_argument("file", metavar="FILE", type=Path, help="what --trace or dimse.TraceFile wrote")
+    command.add_argument("file", metavar="FILE", type=path, help="what --trace or dimse.TraceFile wrote")
     command.add_argument(
         "--only", metavar="N", type=count, action="append", help="only the association of that number; may be repeated (all, interleaved)"
     )

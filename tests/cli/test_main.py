@@ -76,6 +76,8 @@ def test_every_command_has_help(run: Run, name: str) -> None:
         (["serve", "--peer", "A=b"], "'A=b' is no peer: give AET=HOST:PORT"),
         (["serve", "--peer", "A=b:0"], "is no peer"),
         (["serve", "--peer", "\\=b:1"], "is no AE title"),
+        (["serve", "--data", ""], "argument --data: an empty path is none; the current folder is '.'"),
+        (["receive", "-od", "", "0"], "argument -od/--output-directory: an empty path is none"),
     ],
 )
 def test_usage_errors_are_one_line(run: Run, words: list[str], wanted: str) -> None:

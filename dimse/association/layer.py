@@ -123,7 +123,12 @@ class UpperLayer:
         self._step(Evt.TRANSPORT_CONFIRMATION if self.is_requestor else Evt.TRANSPORT_INDICATION)
 
     def receive(self, chunk: bytes) -> list[Event]:
-        """Takes the bytes that came, in any chunking, and returns what they mean. Fragments are views of `chunk`."""
+        """Takes the bytes that came, in any chunking, and returns what they mean. Fragments are views of `chunk`.
+
+        Raises `UsageError` before the transport is `connected`; the bytes are not taken then.
+        """
+        if not self.closed and self.state in (State.STA1, State.STA4):
+            raise self._no_transport(chunk)
         if self._witness is None:
             return self._receive(chunk)
         if self._unreadable or self.closed:
@@ -251,6 +256,16 @@ class UpperLayer:
             self._step(Evt.INVALID_PDU, error, events)
         return events
 
+    def _no_transport(self, chunk: bytes) -> UsageError:
+        """What there is against bytes that come before the transport is there. The reader never sees them."""
+        try:
+            received = next(pdu.Reader(self.limits.max_pdu, self.limits.max_associate_pdu).feed(chunk), None)
+        except pdu.PDUError:
+            return _no_action(Evt.INVALID_PDU, self.state)
+        if received is None:
+            return UsageError(f"Sta{self.state} ({self.state.words}) has no transport to receive from (PS3.8 Table 9-10)")
+        return _no_action(EVENT_OF[type(received)], self.state)
+
     def _receive_one(self, received: pdu.PDU | pdu.Fragment, events: list[Event]) -> None:
         """Everything but the hot path: association PDUs, and data out of the ordinary. PDUError for what does not fit."""
         if isinstance(received, pdu.Fragment):
@@ -276,7 +291,7 @@ class UpperLayer:
         """One cell of Table 9-10: send, indicate, ARTIM, close, next state. `events` takes what is indicated."""
         before, name = self.state, GRID.get((event, self.state))
         if name is None:
-            raise UsageError(f"Sta{before} ({before.words}) has no action for Evt{event}, {event.words} (PS3.8 Table 9-10)")
+            raise _no_action(event, before)
         action, given = ACTIONS[name], value
         if name == "AE-6" and isinstance(value, pdu.AssociateRQ):
             self.request = value
@@ -331,6 +346,10 @@ class UpperLayer:
         silence = "response" if self.expecting else "idle"
         waits = [("pdu", self._reader.begun) if self._reader.mid_pdu else (silence, self._received)]
         return [*waits, ("message", self.message)] if self.message else waits
+
+
+def _no_action(event: Evt, state: State) -> UsageError:
+    return UsageError(f"Sta{state} ({state.words}) has no action for Evt{event}, {event.words} (PS3.8 Table 9-10)")
 
 
 def _indications(action: Action, value: Value, agreement: Agreement | None) -> list[Event]:

@@ -407,3 +407,12 @@ def test_data_may_come_while_the_release_is_asked_for() -> None:
     pair.acceptor.respond_release()
     pair.shuttle()
     assert pair.requestor.closed
+
+
+@pytest.mark.parametrize("chunk", [AC, AC[:3], AC[:8], AC + DATA[:5], UNKNOWN])
+def test_bytes_before_the_transport_are_refused_and_not_taken(chunk: bytes) -> None:
+    layer = bring(4, is_requestor=True)
+    with pytest.raises(UsageError, match=r"Sta4 .*PS3\.8 Table 9-10"):
+        layer.receive(chunk)
+    layer.connected()
+    assert [type(event) for event in layer.receive(AC)] == [AssociateConfirmation]

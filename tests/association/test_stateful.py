@@ -1,13 +1,14 @@
 """Two layers against each other, driven at random: calls in any order, any chunking, loss, silence, garbage.
 
 Whatever happens, only documented errors are raised, each end sends one A-ABORT at most, what a message carried comes
-out as it went in or not at all, and when time passes both ends are done with the transport.
+out as it went in or not at all, and when time passes both ends are done with the transport: also where nobody does
+anything and nothing arrives any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ import pdu
 from dimse.association.config import Limits, Timeouts
 from dimse.association.events import Event, TimedOut
 from dimse.association.layer import UpperLayer
+from dimse.association.table import State
 from dimse.errors import UsageError
 from tests.association import scenes
 from tests.vectors import MALFORMED, ODD, VECTORS
@@ -30,6 +32,10 @@ GARBAGE = tuple(vector.data[:500] for vector in (*VECTORS, *ODD)) + tuple(bad.da
 Part = tuple[int, bool, bytes]
 """What one message, or as much as there is of it, carries: context, command?, data."""
 Name = Literal["requestor", "acceptor"]
+Ending = Literal["together", "alone", "patient"]
+"""Both users abort, and hear of each other; or the network has gone; or they do not even abort, but wait."""
+OUR_TURN = frozenset({State.STA3, State.STA8})
+"""Where the machine waits for its user, and for nobody else."""
 ENDS = st.sampled_from(("requestor", "acceptor"))
 
 
@@ -44,6 +50,10 @@ class End:
         """Behind those bytes the stream ends."""
         self.is_shut = False
         """This end has closed its side of the transport, or was told that there is none any more."""
+        self.asked: list[Part] = []
+        """What its user gave to be sent."""
+        self.cut_short = False
+        """The association ended before all of that was sent."""
         self.sent: list[Part] = []
         self.got: list[Part] = []
         self.aborts = 0
@@ -57,6 +67,12 @@ class End:
         for event in events:
             if isinstance(event, pdu.Fragment):
                 _add(self.got, event)
+
+    def ask(self, command: bytes, data: bytes | None) -> None:
+        """Keeps a message as its user gave it."""
+        _add(self.asked, pdu.Fragment(CONTEXT, True, True, memoryview(command)))
+        if data is not None:
+            _add(self.asked, pdu.Fragment(CONTEXT, False, True, memoryview(data)))
 
     def note(self, sent: bytes) -> None:
         """Keeps what goes out: the data that a reader sees in it, and the A-ABORTs."""
@@ -76,16 +92,22 @@ def _add(parts: list[Part], fragment: pdu.Fragment) -> None:
         parts.append((0, False, b""))  # nothing is joined across the end of a part
 
 
-def _flat(parts: list[Part]) -> list[object]:
-    """The parts in a form that is a prefix of another one if less of the same has come."""
-    return [(context_id, is_command, byte) for context_id, is_command, data in parts for byte in (data or b"\0")]
+def _begins(some: list[Part], whole: list[Part]) -> bool:
+    """Whether the parts are the first ones of the whole, the last of them perhaps not all there."""
+    if not some:
+        return True
+    *before, (context_id, is_command, data) = some
+    at = len(before)
+    if len(whole) <= at or before != whole[:at]:
+        return False
+    return whole[at][:2] == (context_id, is_command) and whole[at][2].startswith(data)
 
 
 class TwoEnds(RuleBasedStateMachine):
     """A requestor, an acceptor, the wire between them, and a clock."""
 
-    @initialize(traced=st.booleans(), associated=st.booleans(), calm=st.booleans())
-    def start(self, traced: bool, associated: bool, calm: bool) -> None:
+    @initialize(traced=st.booleans(), associated=st.booleans(), calm=st.booleans(), ending=st.sampled_from(get_args(Ending)))
+    def start(self, traced: bool, associated: bool, calm: bool, ending: Ending) -> None:
         self.now = 0.0
         self.records = 0
         trace = self._count if traced else None
@@ -95,6 +117,7 @@ class TwoEnds(RuleBasedStateMachine):
         """Something was lost or added on the wire, or a wait passed: what came need not be all that was sent."""
         self.calm = calm
         """Nobody aborts or rejects, nothing is lost or added, and no wait passes."""
+        self.ending = ending
         self.acceptor.layer.connected()
         self.requestor.layer.connected()
         if associated:
@@ -125,6 +148,7 @@ class TwoEnds(RuleBasedStateMachine):
 
         def begin() -> None:
             end.buffers = end.layer.send_message(CONTEXT, command, length, source)
+            end.ask(command, data)
 
         self._try(name, begin)
 
@@ -205,9 +229,8 @@ class TwoEnds(RuleBasedStateMachine):
     @invariant()
     def nothing_is_invented(self) -> None:
         for here, there in ((self.requestor, self.acceptor), (self.acceptor, self.requestor)):
-            if not here.garbage:
-                got, sent = _flat(here.got), _flat(there.sent)
-                assert got == sent[: len(got)]
+            assert _begins(there.sent, there.asked)
+            assert here.garbage or _begins(here.got, there.sent)
 
     def teardown(self) -> None:
         """Everything that was begun goes on to its end: all that was sent has come, and both ends are closed."""
@@ -228,21 +251,31 @@ class TwoEnds(RuleBasedStateMachine):
         assert self.acceptor.got == self.requestor.sent
 
     def _give_up(self) -> None:
-        """Both users abort; then nobody does anything but wait."""
+        """Time passes, and both users abort, at the end if not before; neither end needs the other to be done."""
+        if self.ending == "patient":
+            self._let_time_pass(hears=False)
+            for end in (self.requestor, self.acceptor):
+                assert end.layer.closed or end.layer.state in OUR_TURN
         for end in (self.requestor, self.acceptor):
             end.layer.abort()
-        for _ in range(6):
-            for name in ("requestor", "acceptor"):
-                self._bring(name, len(self._end(name).incoming) or 1)
-            self.now += 100.0
-            for end in (self.requestor, self.acceptor):
-                self._timeout(end)
+        self._let_time_pass(hears=self.ending == "together")
         for end in (self.requestor, self.acceptor):
             assert end.layer.closed
             assert end.layer.receive(scenes.STREAM) == end.layer.receive_eof() == end.layer.timeout(self.now + 1e6) == []
             assert not end.layer.data_to_send()
             assert end.aborts <= 1 + end.garbage
             assert not end.reader.mid_pdu or self.disturbed
+
+    def _let_time_pass(self, *, hears: bool) -> None:
+        """More than any wait lasts, some times over; what is on its way arrives, or it does not."""
+        for _ in range(6):
+            for name in ("requestor", "acceptor") if hears else ():
+                self._bring(name, len(self._end(name).incoming) or 1)
+            for end in (self.requestor, self.acceptor):
+                end.layer.deadline(self.now)
+            self.now += 100.0
+            for end in (self.requestor, self.acceptor):
+                self._timeout(end)
 
     # How it is done
 
@@ -300,6 +333,8 @@ class TwoEnds(RuleBasedStateMachine):
                     return
         except UsageError:
             assert not end.layer.established
+            end.cut_short = True
+        assert end.cut_short or end.sent == end.asked
         end.buffers = iter(())
 
     def _bring(self, name: Name, size: int) -> None:

@@ -102,7 +102,8 @@ class Parser(argparse.ArgumentParser):
     def add_trace(self) -> None:
         """What every command has that opens or accepts associations."""
         group = self.add_argument_group("trace")
-        group.add_argument("--trace", metavar="FILE", help="write each PDU and event to a file of JSON lines; 'dimse trace FILE' prints it")
+        words = "write each PDU and event to a file of JSON lines; 'dimse trace FILE' prints it"
+        group.add_argument("--trace", metavar="FILE", type=path, help=words)
         group.add_argument(
             "--trace-data", action="store_true", help="with the bytes of each PDU, hence values of patients' data, in the trace"
         )

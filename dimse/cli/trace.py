@@ -17,6 +17,9 @@ whom to whom, the state before and after (PS3.8 Table 9-10), and what it was. Wh
 stands below, marked "!!", with the clause. Every command that opens or accepts associations writes such files: --trace FILE.
 """
 
+NAMED = 20
+"""Lines that are no records and are named one by one: a file of something else has nothing but such lines."""
+
 
 def parser() -> Parser:
     """The arguments of the command."""
@@ -42,8 +45,10 @@ def run(args: argparse.Namespace, out: Output) -> int:
     associations = len({entry["association"] for entry in shown})
     violations = sum(len(entry.get("violations", ())) for entry in shown)
     out.line(f"{plural(associations, 'association')}, {plural(len(shown), 'record')}, {plural(violations, 'violation')} of the standard")
-    for number, why in sorted(broken.items()):
+    for number, why in sorted(broken.items())[:NAMED]:
         out.error(f"{clean(args.file)}, line {number}: {why}")
+    if len(broken) > NAMED:
+        out.error(f"{clean(args.file)}: {plural(len(broken) - NAMED, 'more line')} like these; is it a trace?")
     return FAILED if broken else DONE
 
 

@@ -77,6 +77,7 @@ def test_every_command_has_help(run: Run, name: str) -> None:
         (["serve", "--peer", "A=b:0"], "is no peer"),
         (["serve", "--peer", "\\=b:1"], "is no AE title"),
         (["serve", "--data", ""], "argument --data: an empty path is none; the current folder is '.'"),
+        (["echo", "--trace", "", "h", "1"], "argument --trace: an empty path is none"),
         (["receive", "-od", "", "0"], "argument -od/--output-directory: an empty path is none"),
     ],
 )

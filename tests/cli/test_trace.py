@@ -136,6 +136,15 @@ def test_lines_that_are_none_are_named_and_the_others_shown(run: Run, tmp_path: 
     assert said.err == f"dimse trace: {tmp_path}/x, line 2: {why}\n"
 
 
+def test_a_file_of_something_else_is_not_told_line_by_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("once\nupon\n" * 500)
+    said = run("trace", tmp_path / "x")
+    assert said.code == 1
+    lines = said.err.splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == f"dimse trace: {tmp_path}/x: 980 more lines like these; is it a trace?"
+
+
 @pytest.mark.parametrize("line", ["[" * 100_000, '{"association": ' + "9" * 10_000 + "}", "\0", "\x1b[2J", '{"x": "\udcff"}'])
 def test_lines_that_are_monsters(run: Run, tmp_path: Path, line: str) -> None:
     (tmp_path / "x").write_bytes(line.encode("utf-8", "surrogateescape"))

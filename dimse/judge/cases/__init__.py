@@ -6,7 +6,8 @@
     D  messages and data sets  messages.py
     R  endings                 endings.py
 
-T-07 (what comes to a TLS port without TLS) waits for TLS; A-24 (user identities) for a provider that asks for one.
+What needs certificates or passcodes of the provider's is no case here: T-07 (plain DICOM on a TLS port), X-01 (certificates),
+A-24 (who guesses at passcodes). `tests/scenarios` has them for our own provider.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import random
 import signal
@@ -33,6 +34,8 @@ ARTIM = 2
 """Seconds that the provider gives a stranger: short, so that many come and go in a soak."""
 STEADY = 0.25
 """The part of the time after which the lines have to be flat: before it, caches and pools fill."""
+SHORTEST = 3.0
+"""Seconds, and samples: with less there is nothing to compare."""
 ALLOWED_GROWTH = {"memory MB": 8.0, "threads": 24.0, "descriptors": 24.0}
 """How much the last quarter's median may lie above that of the first steady quarter."""
 REQUEST = dimse.propose("RECEIVER", "SOAK", [Verification, dimse.Context(CTImageStorage, (ImplicitVRLittleEndian,))]).encode()
@@ -242,6 +245,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--svg", type=Path, help="draw the lines into this file")
     args = parser.parse_args(argv)
+    if not (args.seconds >= SHORTEST and 0 < args.every <= args.seconds / SHORTEST):
+        parser.error(f"a soak lasts {SHORTEST:g} seconds or more, and has {SHORTEST:g} samples or more")
+    if args.svg and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--svg needs matplotlib: pip install '.[bench]'")
+    if args.svg and not args.svg.absolute().parent.is_dir():
+        parser.error(f"--svg: there is no folder {args.svg.parent}")
     samples, tally = soak(args.seconds, args.every, args.seed)
     print(table(samples))
     print("\n" + ", ".join(f"{count} {what}" for what, count in sorted(tally.counts.items())))

@@ -39,11 +39,13 @@ class Result:
 
 def main(arguments: list[str] | None = None) -> int:
     """Searches, or replays one input: 0 if nothing was found, else 1."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     target = load(options.target)
     if options.replay:
-        return _replay(target, options.replay)
+        return _replay(target, _input(parser, options.replay))
     engine = options.engine or ("atheris" if libfuzzer.is_there() else "own")
+    _check(parser, engine, options.corpus)
     result = _search(options.target, target, engine, options)
     if result.finding:
         path = store.write_finding(options.target, options.seed, result.finding)
@@ -72,12 +74,39 @@ def _search(name: str, target: Target, engine: str, options: argparse.Namespace)
     return Result(name, engine, executions, seconds, covered, len(kept), finding and shrink(target, finding))
 
 
-def _replay(target: Target, path: Path) -> int:
-    finding = attempt(target, store.read_finding(path))
+def _check(parser: argparse.ArgumentParser, engine: str, corpus: Path | None) -> None:
+    """Tells at once, and not after the search, what it could not do."""
+    if engine == "atheris" and not libfuzzer.is_there():
+        parser.error("atheris is not installed: pip install '.[fuzz]', or --engine own")
+    if corpus is not None:
+        try:
+            corpus.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"cannot keep a corpus in {corpus}: {error.strerror}")
+
+
+def _input(parser: argparse.ArgumentParser, path: Path) -> bytes:
+    try:
+        return store.read_finding(path)
+    except OSError as error:
+        parser.error(f"cannot read {path}: {error.strerror}")
+    except ValueError:
+        parser.error(f"what stands behind 'bytes:' in {path} is not hexadecimal")
+
+
+def _replay(target: Target, data: bytes) -> int:
+    finding = attempt(target, data)
     if finding:
         traceback.print_exception(finding.error)
     print("still there" if finding else "not there any more")
     return 1 if finding else 0
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:  # also false for nan
+        raise ValueError
+    return value
 
 
 def _limit_memory() -> None:
@@ -89,7 +118,7 @@ def _limit_memory() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="Look for inputs that break an invariant.")
     parser.add_argument("target", choices=NAMES)
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long to search (default 60)")
+    parser.add_argument("--seconds", type=_seconds, default=60.0, help="how long to search (default 60)")
     parser.add_argument("--runs", type=int, help="stop after so many executions")
     parser.add_argument("--seed", type=int, default=1, help="of the random choices (default 1)")
     parser.add_argument("--corpus", type=Path, help="folder of inputs to start from; what was worth keeping is written there")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.soak import ALLOWED_GROWTH, Sample, growth, main, table
@@ -16,6 +18,32 @@ def test_three_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("| seconds | associations |")
     assert all(kind in out for kind in (" good", " malformed", " vanishing", "growth since it was steady"))
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--seconds", "-1"], "lasts 3 seconds or more"),
+        (["--seconds", "nan"], "lasts 3 seconds or more"),
+        (["--seconds", "10", "--every", "9"], "3 samples or more"),
+        (["--svg", "missing/x.svg"], "there is no folder missing"),
+    ],
+)
+def test_wrong_arguments_are_told_before_the_soak(
+    words: list[str], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    with pytest.raises(SystemExit):
+        main(words)
+    assert why in capsys.readouterr().err
+
+
+def test_without_matplotlib_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        main(["--svg", "x.svg"])
+    assert "--svg needs matplotlib" in capsys.readouterr().err
 
 
 def test_growth_is_seen() -> None:

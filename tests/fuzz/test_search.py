@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import fuzz.__main__
-from fuzz import store
+from fuzz import libfuzzer, store
 from fuzz.choices import Choices, text
 from fuzz.lines import Lines
 from fuzz.mutations import MUTATIONS, mutate
@@ -155,6 +155,30 @@ def test_the_command_is_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert capsys.readouterr().out.startswith("reader (own): 100 executions, ")
     assert len(store.load(corpus)) == 3
     assert fuzz.__main__.main(["reader", "--replay", str(next(corpus.iterdir()))]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["nothing"], "invalid choice: 'nothing'"),
+        (["reader", "--seconds", "nan"], "argument --seconds: invalid"),
+        (["reader", "--seconds", "0"], "argument --seconds: invalid"),
+        (["reader", "--engine", "own", "--corpus", "file"], "cannot keep a corpus in file: File exists"),
+        (["reader", "--engine", "atheris"], "atheris is not installed"),
+        (["reader", "--replay", "missing"], "cannot read missing: No such file or directory"),
+        (["reader", "--replay", "file"], "what stands behind 'bytes:' in file is not hexadecimal"),
+    ],
+)
+def test_wrong_arguments_are_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(libfuzzer, "is_there", lambda: False)
+    Path("file").write_text("bytes:\nfuzz\n")
+    with pytest.raises(SystemExit) as ended:
+        fuzz.__main__.main(words)
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
 
 
 def test_a_finding_keeps_its_place() -> None:

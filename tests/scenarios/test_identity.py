@@ -12,7 +12,7 @@ from struct import pack
 import pytest
 
 import dimse
-from dimse.judge.line import Line
+from dimse.judge.line import Line, why_not_served
 from dimse.judge.wire import APPLICATION, ECHO_CONTEXT, ECHO_MESSAGE, RELEASE, Request, item, request, user
 from dimse.services.passcodes import Cost, set_passcode
 
@@ -108,9 +108,11 @@ def test_identities_where_one_is_required(
 
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize("type", [pytest.param(9, id="A-23/ignored")])
-def test_a_type_that_nobody_knows_where_none_is_required(front: str, type: int) -> None:
+def test_a_type_that_nobody_knows_where_none_is_required(front: str, type: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with providing(front, dimse.Services(), users=dimse.Users(required=False)) as provider:
-        assert Guarded(provider, Path()).answer(asking(identity(type, b"abc"))).startswith("A-ASSOCIATE-AC")
+        target = target_of(provider)
+        with conditions(provider, tmp_path, caplog, lambda: why_not_served(target, SERVED_WITHIN)):
+            assert Guarded(provider, Path()).answer(asking(identity(type, b"abc"))).startswith("A-ASSOCIATE-AC")
 
 
 @pytest.mark.parametrize("count", [pytest.param(100, id="A-24")])

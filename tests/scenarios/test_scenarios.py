@@ -1,8 +1,9 @@
 """Every case of the judge's table on our own provider, in both fronts: it conforms, and nothing is left of it inside.
 
 What is measured besides the verdict are the common conditions: the process lives (G1), others are served within a second
-meanwhile and afterwards (G2), memory (G3), threads, tasks and descriptors are back (G4), nothing outside the archive and no
-temporary file (G5), no traceback and a report that names peer and cause (G6), and the answer came in time (G7, the verdict).
+meanwhile and afterwards (G2), memory (G3), threads, tasks and descriptors are back (G4), nothing outside the archive, no
+temporary file, what was acknowledged before is there byte for byte, and besides it what the case was told is stored and no
+more (G5), no traceback and a report that names peer and cause (G6), and the answer came in time (G7, the verdict).
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+import dimse
 from dimse.archive import Archive
+from dimse.data.uids import CTImageStorage, ImplicitVRLittleEndian
 from dimse.judge import CASES, Case, Finding, Trial, Verdict
 from dimse.judge.line import why_not_served
+from dimse.judge.wire import data_set, instance_uid
 
 from .providers import FRONTS, HOST, Inside, Provider, providing, target_of
 
@@ -28,16 +32,28 @@ TOO_LONG = {"T-09/10000"}
 """Left to `dimse judge --rough`; the same with fewer connections is here."""
 
 
+KEPT = 9999
+"""The number of the made-up instance that is stored before."""
+STORED = ("C-STORE-RSP 0000H", "C-STORE-RSP B00")
+
+
 @pytest.fixture
-def provider(front: str, tmp_path: Path) -> Iterator[Provider]:
-    with Archive(tmp_path / "archive") as archive, providing(front, archive.services()) as running:
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive(tmp_path / "archive") as opened:
+        yield opened
+
+
+@pytest.fixture
+def provider(front: str, archive: Archive) -> Iterator[Provider]:
+    with providing(front, archive.services()) as running:
         yield running
 
 
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES if case.id not in TOO_LONG])
-def test_scenario(case: Case, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_scenario(case: Case, provider: Provider, archive: Archive, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     target = target_of(provider)
+    kept = _store(provider, archive)
     assert why_not_served(target, SERVED_WITHIN) == ""  # whatever is loaded with the first association is loaded
     provider.settle()
     before = Inside(tmp_path)
@@ -52,7 +68,21 @@ def test_scenario(case: Case, provider: Provider, tmp_path: Path, caplog: pytest
     assert before.growth() <= MEMORY_OF.get(case.scenario, MEMORY)
     assert provider.settle() == 0
     assert before.left_behind() == []
+    assert archive.path_of(instance_uid(KEPT)).read_bytes() == kept
+    stored = 1 + sum(word.startswith(STORED) for word in finding.came)
+    assert len(list((tmp_path / "archive" / "objects").rglob("*.dcm"))) == archive.counts()[-1] == stored
     _check_said(finding, provider, caplog)
+
+
+def _store(provider: Provider, archive: Archive) -> bytes:
+    """Stores an instance and has that acknowledged: its file."""
+    uids = dimse.UID(CTImageStorage), dimse.UID(instance_uid(KEPT)), dimse.UID(ImplicitVRLittleEndian)
+    source = dimse.BytesSource(data_set(KEPT), *uids)
+    with dimse.connect(HOST, provider.port, called="PEER", contexts=dimse.contexts_for([source])) as association:
+        assert association.store(source).ok
+    whole = archive.path_of(instance_uid(KEPT)).read_bytes()
+    assert whole.endswith(data_set(KEPT))
+    return whole
 
 
 def _check_said(finding: Finding, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +19,13 @@ from dimse.data.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dimse.judge.wire import raw_pdu
 from dimse.services import scu
 
+from .conditions import MEMORY
 from .hostile import HOST, Endless, Hostile, Trickle, accepted, accepting, hostile, response
 from .providers import Inside
 
 TIMEOUTS = dimse.Timeouts(associate=0.3, response=0.5, release=0.5, linger=0.2)
+IN_TIME = 5.0
+"""Seconds: more than all of these waits, also where a tracer makes everything slower."""
 MATCH = dimse.query("STUDY", PatientID="MADE-UP").encoded
 PENDING = response(CommandField.C_FIND_RSP, 0xFF00, data=MATCH)
 ECHOED = response(CommandField.C_ECHO_RSP, 0)
@@ -80,6 +85,17 @@ def front(request: pytest.FixtureRequest) -> Front:
     return FRONTS[request.param]
 
 
+@pytest.fixture(autouse=True)
+def _conditions(front: Front, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """The common conditions, as far as they are about a user: memory, nothing left of it, nothing logged, and the end in time."""
+    before, start = Inside(tmp_path), time.monotonic()
+    yield
+    assert time.monotonic() - start < IN_TIME
+    assert before.growth() <= MEMORY
+    assert before.left_behind() == []
+    assert [record.getMessage() for record in caplog.records if record.exc_info or record.levelno >= logging.WARNING] == []
+
+
 def _aborted(server: Hostile) -> bool:
     """Whether the last thing that came was an A-ABORT."""
     server.thread.join(10)
@@ -87,14 +103,12 @@ def _aborted(server: Hostile) -> bool:
 
 
 @pytest.mark.parametrize("answer", [b"", Trickle(accepting(accepted(1)), gap=0.05)], ids=["U-01/silence", "U-01/trickle"])
-def test_an_answer_that_does_not_come(front: Front, answer: bytes | Trickle, tmp_path: Path) -> None:
-    before = Inside(tmp_path)
+def test_an_answer_that_does_not_come(front: Front, answer: bytes | Trickle) -> None:
     with hostile(answer) as server:
         with pytest.raises(dimse.TimedOut) as caught:
             front.echo(server.port)
         assert _aborted(server)
     assert (caught.value.wait, caught.value.seconds) == ("associate", 0.3)
-    assert before.left_behind() == []
 
 
 @pytest.mark.parametrize(
@@ -134,15 +148,11 @@ def test_a_rejection_without_codes(front: Front, answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("most", [pytest.param(1000, id="U-05/endless")])
-def test_matches_without_end(front: Front, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matches_without_end(front: Front, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who leaves the loop cancels, and a server that goes on all the same is aborted."""
     monkeypatch.setattr(scu, "MAX_RESPONSES_BEHIND_CANCEL", 500)
-    before = Inside(tmp_path)
-    with hostile(accepting(accepted(1)), Endless(PENDING * 100)) as server:
-        with pytest.raises(dimse.ProtocolError, match="without end"):
-            front.find(server.port, most)
-        assert before.growth() < 16 << 20
-    assert before.left_behind() == []
+    with hostile(accepting(accepted(1)), Endless(PENDING * 100)) as server, pytest.raises(dimse.ProtocolError, match="without end"):
+        front.find(server.port, most)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from dimse.cli.output import clean
 
-from .providers import HOST, Inside, Provider
+from .providers import Inside, Provider
 
 SERVED_WITHIN = 1.0 if sys.gettrace() is None else 3.0  # a tracer (coverage) makes everything slower
 MEMORY = 16 << 20
@@ -42,7 +42,7 @@ def conditions(
         assert report.errors == []
         assert report.ended.isprintable()
         assert clean(f"{report.peer.calling} {report.peer.address} {report.ended}").isprintable()
-        assert report.peer.address.startswith((f"{HOST}:", "127.0.0.2:"))
+        assert report.peer.address.startswith("127.0.0.")
 
 
 def others(provider: Provider) -> list[str]:

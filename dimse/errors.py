@@ -22,6 +22,8 @@ The parts of the text are attributes too, so that no program has to read it. Wha
 
 from __future__ import annotations
 
+from contextlib import suppress
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import TYPE_CHECKING
 
 from pdu.codes import DICOM_APPLICATION_CONTEXT, abort_words, context_words, rejection_words
@@ -382,7 +384,24 @@ def without_values(error: BaseException) -> str:
     return printable(", because of ".join(said))
 
 
+def forget_values(error: BaseException) -> None:
+    """Lets go of what the functions that an exception passed were working on, whole data sets for instance: for whoever keeps it."""
+    seen: BaseException | None = error
+    for _ in range(MAX_CAUSES):
+        if seen is None:
+            return
+        trace = seen.__traceback__
+        while trace is not None:
+            if not trace.tb_frame.f_code.co_flags & MAY_GO_ON:
+                with suppress(RuntimeError):  # it is still running
+                    trace.tb_frame.clear()
+            trace = trace.tb_next
+        seen = seen.__cause__ or seen.__context__
+
+
 MAX_CAUSES, MAX_PLACES = 5, 6
+MAY_GO_ON = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
+"""Clearing the frame of one of these would end it, wherever it waits."""
 
 
 def _places(error: BaseException) -> str:

@@ -28,8 +28,9 @@ from dimse.data.uids import (
     StudyRootMove,
     Verification,
 )
-from dimse.errors import AssociationError, DataError, ProtocolError, Refused, Rejected, printable
+from dimse.errors import AssociationError, DataError, ProtocolError, Refused, Rejected, forget_values, printable
 from dimse.services.admission import NOT_IDENTIFIED, Admit, Identify, TurnedAway
+from dimse.services.answers import ending, pending, refusal
 from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink, User
 from dimse.services.messages import Message
 from dimse.services.scu import HAS_DATA_SET
@@ -47,7 +48,8 @@ OPERATIONS = {
     CommandField.C_MOVE_RQ: MOVE_MODELS,
 }
 """Which operation the SOP classes have; all others are storage classes."""
-CODES = range(0x10000)
+MAX_ERRORS = 100
+"""Exceptions of one association that are kept: more are counted as failures, and tell nothing new."""
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Report:
 
     `counts` has the operations by name ("C-STORE"), `failures` those that were answered with a failure by what that is
     ("A700H Refused: out of resources", without the comment, which may be about a patient). `ended` tells how the association
-    ended. `errors` are the exceptions of handlers that were answered 0110H.
+    ended. `errors` are the exceptions of handlers that were answered 0110H, the first 100; the values that were at hand are gone.
     """
 
     peer: Peer
@@ -221,12 +223,12 @@ class Provider:
             return
         status = Status(codes.SUCCESS, service="C-FIND")
         with closing(_Matches(self, request)) as matches:
-            for pending, identifier in matches:
+            for each, identifier in matches:
                 await self.session.poll()
                 if self.session.cancelled:
                     status = Status(codes.CANCEL, service="C-FIND")
                     break
-                response = message.command.response(pending, command_data_set_type=HAS_DATA_SET)
+                response = message.command.response(each, command_data_set_type=HAS_DATA_SET)
                 await self.session.send(message.context, response, identifier)
             else:
                 status = matches.status
@@ -261,15 +263,17 @@ class Provider:
     def _guard(self, call: Callable[[], Answer]) -> Status:
         """A handler's answer as a status, whatever the handler does."""
         try:
-            return as_status(call())
+            return ending(call())
         except Exception as error:  # a handler's mistake must not end the association
             return self.failure(error)
 
     def failure(self, error: Exception) -> Status:
-        """The status that a handler's exception is answered with; one that is not `Refused` is reported."""
-        if isinstance(error, Refused) and error.status in CODES:
-            return Status(error.status, error.comment, offending=error.offending)
-        self.report.errors.append(error)
+        """The status that a handler's exception is answered with; one that is not `Refused` is reported, if it is of the first."""
+        if (asked_for := refusal(error)) is not None:
+            return asked_for
+        if len(self.report.errors) < MAX_ERRORS:
+            forget_values(error)
+            self.report.errors.append(error)
         return Status(codes.PROCESSING_FAILURE, f"processing failure: {type(error).__name__}")
 
     async def _respond(self, message: Message, status: Status) -> None:
@@ -282,14 +286,6 @@ class Provider:
         if status.category is codes.Category.FAILURE:
             words = f"{status:04X}H {Status(status, service=message.command.service).words}"
             self.report.failures[words] = self.report.failures.get(words, 0) + 1
-
-
-def as_status(given: Answer) -> Status:
-    """A handler's answer as a `Status`: None is 0000H. Raises `ValueError` for what is none."""
-    status = given if isinstance(given, Status) else Status(given or codes.SUCCESS)
-    if status not in CODES:
-        raise ValueError(f"{int(status)} is no status (0000,0900), which has 16 bits")
-    return status
 
 
 def _is_operation_of(message: Message) -> bool:
@@ -380,16 +376,18 @@ class _Collector:
     def __init__(self, store: Callable[[Request, DataSet], Answer], request: Request) -> None:
         self._store = store
         self._request = request
-        self._pieces: list[bytes] = []
+        self._held = bytearray()  # no list of the pieces: they may be of two bytes, or none
 
     def write(self, pieces: Sequence[memoryview]) -> None:
-        self._pieces += map(bytes, pieces)
+        for piece in pieces:
+            self._held += piece
 
     def finish(self) -> Answer:
-        return self._store(self._request, DataSet(b"".join(self._pieces), self._request.context.transfer_syntax))
+        encoded, self._held = bytes(self._held), bytearray()
+        return self._store(self._request, DataSet(encoded, self._request.context.transfer_syntax))
 
     def discard(self) -> None:
-        self._pieces.clear()
+        self._held = bytearray()
 
 
 class _Matches:
@@ -414,7 +412,8 @@ class _Matches:
                     return
                 if number >= self._limit:
                     raise Refused(codes.OUT_OF_RESOURCES, f"there are more than {self._limit} matches: ask for fewer")
-                status, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
+                given, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
+                status = pending(given)
                 encoded = identifier.encoded_as(self._transfer_syntax)
             except Exception as error:
                 self.status = self._provider.failure(error)

@@ -257,9 +257,7 @@ def _store_rq(session: Session, context: AcceptedContext, source: Source, origin
 
 def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
     """A context that the instance can go in: as it is stored, else, uncompressed, converted to what the peer took."""
-    if not hasattr(source, "sop_class_uid"):  # the two that come to mind first: a path, and a pydicom Dataset
-        advice = "give a dimse.FileSource(path), or a dimse.BytesSource.from_pydicom(dataset)"
-        raise UsageError(f"a {type(source).__name__} is no instance that can be sent", "PS3.7 9.1.1", advice)
+    check_source(source)
     if source.size % 2 and source.transfer_syntax.is_deflated:
         source = _converted(source, source.transfer_syntax)
     elif source.size % 2:
@@ -271,6 +269,13 @@ def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
         if native is None or source.transfer_syntax.is_encapsulated:
             raise
     return native, _converted(source, native.transfer_syntax)
+
+
+def check_source(source: object) -> None:
+    """Raises `UsageError` for what is no `Source`."""
+    if not hasattr(source, "sop_class_uid"):  # the two that come to mind first: a path, and a pydicom Dataset
+        advice = "give a dimse.FileSource(path), or a dimse.BytesSource.from_pydicom(dataset)"
+        raise UsageError(f"a {type(source).__name__} is no instance that can be sent", "PS3.7 9.1.1", advice)
 
 
 def _converted(source: Source, transfer_syntax: UID) -> Source:

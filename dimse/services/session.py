@@ -262,19 +262,20 @@ class Session:
 
     async def data_set(self, limit: int) -> bytes:
         """The open message's data set, whole; one that is longer than `limit` bytes is read to its end and raises `DataError`."""
-        pieces: list[bytes] = []
+        encoded = bytearray()  # no list of the pieces: they may be of two bytes, or none
         size = 0
 
         def collect(views: Sequence[memoryview]) -> None:
             nonlocal size
             size += sum(map(len, views))
             if size <= limit:
-                pieces.extend(map(bytes, views))
+                for view in views:
+                    encoded.extend(view)
 
         await self.stream(collect)
         if size > limit:
             raise DataError(f"a data set of {size} bytes is longer than the limit of {limit}", offset=limit)
-        return b"".join(pieces)
+        return bytes(encoded)
 
     async def skip(self) -> None:
         """Reads the open message's data set, if there is one, and drops it."""

@@ -15,7 +15,7 @@ from dimse.data.elements import encode_element
 from dimse.data.sources import Source
 from dimse.data.status import Category, Status
 from dimse.data.uids import UID
-from dimse.errors import AssociationError, ProtocolError, Refused
+from dimse.errors import AssociationError, ProtocolError, Refused, UsageError
 from dimse.services import scu
 from dimse.services.handlers import Address, Request, Services
 from dimse.services.plan import batches
@@ -94,13 +94,38 @@ def _asked_for(
 ) -> tuple[Sequence[Source], Results]:
     """The instances that are asked for, and the sub-operations that send them: to a third AE, or back on this association."""
     if request.command.command_field == CommandField.C_GET_RQ and services.get is not None:
-        sources = services.get(request)
-        return sources, scu.store_all(session, sources)
+        sources = _instances(services.get(request))
+        return sources, _returned(session, sources, failure)
     if services.move is None or services.where is None:
         raise Refused(codes.UNRECOGNIZED_OPERATION, "this operation is not provided")
     address = services.where(request, request.command.move_destination or "")
-    sources = services.move(request)
+    sources = _instances(services.move(request))
     return sources, _suboperations(session, request, address, aet, sources, failure)
+
+
+def _instances(given: object) -> tuple[Source, ...]:
+    """A handler's instances, before any is sent. Raises `UsageError` for what is none, or no sequence of them."""
+    if not isinstance(given, Sequence):
+        raise UsageError(f"a {type(given).__name__} is no sequence of instances", "PS3.4 C.4.2.3.1")
+    for source in given:
+        scu.check_source(source)
+    return tuple(given)
+
+
+async def _returned(session: Session, sources: Sequence[Source], failure: Callable[[Exception], Status]) -> Results:
+    """Sends the instances back on this association; from one on that raises what nobody expects, the rest fail with it."""
+    done = 0
+    try:
+        async with aclosing(scu.store_all(session, sources)) as results:
+            async for source, status in results:
+                done += 1
+                yield source, status
+    except (AssociationError, ProtocolError):
+        raise
+    except Exception as error:  # of a handler's source, before anything of its instance was sent
+        failed = failure(error)
+    for source in sources[done:]:
+        yield source, failed
 
 
 async def _suboperations(
@@ -169,7 +194,7 @@ def _failed_list(uids: Sequence[str], transfer_syntax: UID) -> DataSet | None:
     """The identifier of a final response that has failures (PS3.4 C.4.2.1.4.2)."""
     if not uids:
         return None
-    value = "\\".join(uids).encode("latin-1")
+    value = "\\".join(uids).encode("latin-1", "replace")
     padded = value + b"\0" * (len(value) % 2)
     vr = "UI" if len(padded) <= LONGEST_UI else "UN"
     return DataSet(encode_element(FAILED_SOP_INSTANCE_UID_LIST, vr, padded, transfer_syntax), transfer_syntax)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -139,7 +139,19 @@ def _closes_badly(request: Request) -> Iterator[Match]:
         raise OSError("cannot close")
 
 
-@pytest.mark.parametrize("find", [_unreadable, _no_data_set, _closes_badly, lambda request: 7])
+def _with(status: object) -> Callable[[Request], Iterator[object]]:
+    return lambda request: iter([match(0), (status, match(1))])
+
+
+def _refused(status: int, *offending: int) -> Matches:
+    return Matches(1, behind=Refused(status, "", offending))
+
+
+ODD_STATUS = [_with(status) for status in (0, 0xA700, 0xFE00, 70_000, -1, None, Status(0xFF00, offending=(1 << 32,)))]
+NO_REFUSAL = [_refused(0), _refused(0xFF00), _refused(0xB000), _refused(0xA700, 1 << 32), _refused(1 << 16)]
+
+
+@pytest.mark.parametrize("find", [_unreadable, _no_data_set, _closes_badly, lambda request: 7, *ODD_STATUS, *NO_REFUSAL])
 def test_find_handler_yields_what_it_must_not(front: Front, find: object) -> None:
     served = front.serve(Services(find=find))  # type: ignore[arg-type]
     with front.connect(served, [StudyRootFind, Verification]) as link:

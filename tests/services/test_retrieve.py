@@ -338,10 +338,11 @@ class Unopenable:
         raise LookupError("bug")
 
 
-@pytest.mark.parametrize("kind", ["not a sequence", "a title too long", "a source with a bug"])
+@pytest.mark.parametrize("kind", ["not a sequence", "a title too long", "a source with a bug", "no sources", "also no source"])
 def test_handlers_that_give_what_they_must_not(front: Front, kind: str) -> None:
     destination = front.serve(Services(sink=Account().sink))
-    sources: object = {"not a sequence": iter([instance(1)]), "a source with a bug": [Unopenable()]}.get(kind, [instance(1)])
+    odd: dict[str, object] = {"no sources": [1, 2], "also no source": [instance(1), "path"], "a source with a bug": [Unopenable()]}
+    sources = {**odd, "not a sequence": iter([instance(1)])}.get(kind, [instance(1)])
     aet = "A TITLE OF MORE THAN SIXTEEN" if kind == "a title too long" else "DEST"
     archive = front.serve(Services(move=lambda r: sources, where=lambda r, a: Address(aet, destination.host, destination.port)))  # type: ignore[arg-type, return-value]
     with front.connect(archive, [StudyRootMove, Verification]) as link:
@@ -505,6 +506,25 @@ def test_get_cancelled(front: Front) -> None:
         assert link.echo().ok
     assert len(got) == 2
     assert _counts(responses[-1]) == (0xFE00, 3, 2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("sources", "counts"),
+    [
+        ([instance(1), Unopenable(), instance(2)], (0xB000, None, 1, 2, 0)),
+        ([instance(1), 7], (0x0110, None, None, None, None)),
+        ({}, (0x0110, None, None, None, None)),
+    ],
+    ids=["a source with a bug", "no source", "no sequence"],
+)
+def test_get_of_what_must_not_be(front: Front, sources: list[Source], counts: tuple[int | None, ...]) -> None:
+    """Nothing of it is on the wire yet: the association goes on."""
+    served, link = _getting(front, sources)
+    with link:
+        responses, _, _ = link.run(_get(link.session, {}))
+        assert _counts(responses[-1]) == counts
+    report = served.report()
+    assert (report.ended, report.failed, len(report.errors)) == ("released", int(counts[0] == 0x0110), 1)
 
 
 def test_get_of_a_source_that_breaks(wide_front: Front) -> None:

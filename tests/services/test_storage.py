@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,10 +31,11 @@ from dimse.data.uids import (
     RLELossless,
     Verification,
 )
-from dimse.errors import Aborted, ContextRefused, DataError, Refused, UsageError
+from dimse.errors import Aborted, ContextRefused, DataError, Refused, UsageError, without_values
 from dimse.services.handlers import Answer, Peer, Request, Services, Sink
 from dimse.services.messages import Message
 from dimse.services.plan import contexts_for
+from dimse.services.scp import MAX_ERRORS, _Collector
 from dimse.services.session import Session
 from dimse.services.sinks import FolderSink
 
@@ -262,6 +265,61 @@ def test_a_sink_that_fails(front: Front, place: str, error: Exception) -> None:
     assert report.errors == ([] if status == 0xA900 else [error])
 
 
+@pytest.mark.parametrize("status", [0, 0x0107, 0xB000, 0xFF00, 0x10000])
+@pytest.mark.parametrize("place", ["open", "write", "finish"])
+def test_a_refusal_that_is_none(front: Front, place: str, status: int) -> None:
+    """Nothing was kept, and so the peer is not told of a success."""
+    served = front.serve(Services(sink=Account(**{f"fail_{place}": Refused(status)}).sink))  # type: ignore[arg-type]  # as above
+    with front.connect(served, [CTImageStorage]) as link:
+        assert link.store(instance(1, 3000)) == 0x0110
+    report = served.report()
+    assert (report.ended, report.failed, len(report.errors)) == ("released", 1, 1)
+
+
+@pytest.mark.parametrize("status", [0xFF00, 0xFF01, 0x10000, Status(0xA700, offending=(-1,))])
+def test_an_answer_that_ends_nothing(front: Front, status: int) -> None:
+    served = front.serve(Services(sink=Account(status=status).sink))
+    with front.connect(served, [CTImageStorage]) as link:
+        assert link.store(instance(1)) == 0x0110
+    assert len(served.report().errors) == 1
+
+
+def test_what_fails_is_let_go(front: Front) -> None:
+    """An exception that is kept for the report keeps no data set, and there are not any number of them."""
+    seen: list[weakref.ref[DataSet]] = []
+
+    def store(request: Request, data_set: DataSet) -> None:
+        seen.append(weakref.ref(data_set))
+        try:
+            raise LookupError
+        except LookupError as error:
+            raise ZeroDivisionError from error
+
+    served = front.serve(Services(store=store))
+    with front.connect(served, [CTImageStorage]) as link:
+        assert {int(status) for _, status in link.store_all([instance(n) for n in range(MAX_ERRORS + 5)])} == {0x0110}
+        assert link.session.alive
+        assert {reference() for reference in seen} == {None}
+    report = served.report()
+    assert (report.failed, len(report.errors)) == (MAX_ERRORS + 5, MAX_ERRORS)
+    assert "in store (test_storage.py" in without_values(report.errors[0])
+
+
+def test_pieces_of_no_length_and_little() -> None:
+    """What is collected in memory takes what it is long, in however small pieces it comes."""
+    kept: list[DataSet] = []
+    sink = _Collector(lambda request, data_set: kept.append(data_set), _request(instance(1)))
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            sink.write([memoryview(b""), memoryview(b"ab"), memoryview(b"")] * 1000)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    sink.finish()
+    assert [data_set.encoded for data_set in kept] == [b"ab" * 100_000]
+
+
 @pytest.mark.parametrize("write", [Refused(0xA700), ZeroDivisionError()], ids=["refused", "bug"])
 def test_a_sink_that_cannot_even_discard(front: Front, write: Exception) -> None:
     account = Account(fail_write=write, fail_discard=OSError("stuck"))
@@ -306,9 +364,13 @@ def test_folder_sink(front: Front, tmp_path: Path) -> None:
     assert b"CT_1" in file.path.read_bytes()
 
 
-def _stored(folder: FolderSink, what: BytesSource) -> None:
+def _request(what: BytesSource) -> Request:
     command = request(CommandField.C_STORE_RQ, affected_sop_instance_uid=what.sop_instance_uid)
-    sink = folder.open(Request(Peer("ME", "YOU", "host:1"), command, AcceptedContext(1, what.sop_class_uid, what.transfer_syntax)))
+    return Request(Peer("ME", "YOU", "host:1"), command, AcceptedContext(1, what.sop_class_uid, what.transfer_syntax))
+
+
+def _stored(folder: FolderSink, what: BytesSource) -> None:
+    sink = folder.open(_request(what))
     sink.write([memoryview(what.encoded)])
     sink.finish()
 

@@ -154,9 +154,11 @@ class AsyncAssociation(Negotiated):
 
 def _abort_now(session: Session) -> None:
     """Aborts without waiting for anything: what a cancelled task still may do."""
-    session.layer.abort()
-    if isinstance(session.wire, StreamWire):
-        session.wire.shut()
+    try:
+        session.layer.abort()
+    finally:
+        if isinstance(session.wire, StreamWire):
+            session.wire.shut()
 
 
 def _now() -> float:
@@ -272,7 +274,13 @@ class Server(Reception):
         task = asyncio.get_running_loop().create_task(self._serve(wire), name=f"dimse {wire.address}")
         self._tasks[task] = wire
         self._make_room(wire)
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._leave)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        """The connection is over. Not a part of the task: one that was cancelled before it began has done nothing."""
+        wire = self._tasks.pop(task)
+        wire.shut()
+        self._forget(wire)
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -296,5 +304,5 @@ class Server(Reception):
         except Exception as error:
             log.error("serving %s failed: %s", wire.address, without_values(error))
         finally:
-            _abort_now(provider.session)
-            self._forget(wire)
+            with contextlib.suppress(Exception):  # a trace that raises: what there was to tell is told
+                _abort_now(provider.session)

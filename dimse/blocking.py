@@ -22,7 +22,7 @@ from dimse.association.config import Limits, Timeouts
 from dimse.association.events import Trace
 from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, propose
-from dimse.errors import TimedOut, TLSFailed, UsageError, without_values
+from dimse.errors import UsageError, without_values
 from dimse.services import scu
 from dimse.services.reception import CHECKS, Reception
 from dimse.services.security import TLS
@@ -244,10 +244,15 @@ class Server(Reception):
     def _accept(self, listener: socket.socket) -> None:
         try:
             sock, address = listener.accept()
-            peer = f"{address[0]}:{address[1]}"
-            wire = SocketWire(sock, self._layer(), peer, self._secured(peer) if self._secured else None)
         except OSError as error:  # the connection is gone again, or descriptors ran out: neither ends the server
             self._turn_away(error)
+            return
+        peer = f"{address[0]}:{address[1]}"
+        try:
+            wire = SocketWire(sock, self._layer(), peer, self._secured(peer) if self._secured else None)
+        except Exception as error:  # it is gone now, or a trace raises: nor does that
+            sock.close()
+            self._turn_away(error if isinstance(error, OSError) else without_values(error))
             return
         with self._change:
             self._wires.add(wire)
@@ -263,8 +268,8 @@ class Server(Reception):
         with self._checks:
             yield
 
-    def _turn_away(self, error: Exception) -> None:
-        log.warning("cannot accept a connection: %s", error)
+    def _turn_away(self, why: object) -> None:
+        log.warning("cannot accept a connection: %s", why)
         with self._change:
             self._change.wait(0.1)
 
@@ -287,6 +292,6 @@ class Server(Reception):
         except Exception as error:
             log.error("serving %s failed: %s", wire.address, without_values(error))
         finally:
-            with contextlib.suppress(TimedOut, TLSFailed):
+            with contextlib.suppress(Exception):  # a peer that reads no more, a trace that raises: what there was to tell is told
                 drive(provider.session.abort())  # nothing to do where the association has ended
             self._leave(wire)

@@ -65,9 +65,9 @@ class StreamWire(asyncio.Protocol):
         self.address = ":".join(map(str, transport.get_extra_info("peername")[:2]))
         if self._secured is not None:
             self._channel = self._secured(self.address)
-        self.layer.connected(self.address)
         if self._opened is not None:
             self._opened(self)
+        self.layer.connected(self.address)  # behind it: whoever serves the connection sees its end, also where a trace raises
 
     def data_received(self, data: bytes) -> None:
         self._socket_option(QUICKACK)
@@ -116,8 +116,14 @@ class StreamWire(asyncio.Protocol):
         await self.send(())
         if self.layer.closed:
             return []
+        now = _now()
+        due = self.layer.deadline(now) if wait else None  # asking arms the wait, and while a handler works nobody waits
+        if due is not None and due <= now:  # looked at first: a peer that never stops sending would put it off without end
+            events = self.layer.timeout(now)
+            await self.send(())
+            return events
         if not self._has_input:
-            await (self._await_input(self.layer.deadline(_now())) if wait else asyncio.sleep(0))
+            await (self._await_input(due) if wait else asyncio.sleep(0))
         if self._ahead or self._chunks:
             plain = await self._next_plain()
             events = self.layer.receive(plain) if plain else []  # a part of a record is no sign of life yet

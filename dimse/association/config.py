@@ -71,7 +71,7 @@ class Limits:
     """Associations with one host; one more is rejected likewise."""
     connections: int = 256
     """Connections without an association; for one more the oldest is closed: an honest one is not without for long."""
-    connections_per_host: int = 16
-    """Connections without an association from one host; likewise."""
+    connections_per_host: int = 128
+    """Connections without an association from one host; likewise. As many as wait at a listener: an honest burst comes in at once."""
     operations: int = 16
     """Operations that this side lets a requestor have under way (asynchronous operations window, PS3.7 D.3.3.3)."""

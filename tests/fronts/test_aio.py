@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import threading
 from collections.abc import Coroutine
 
@@ -11,7 +12,10 @@ import pytest
 
 import dimse
 from dimse import aio as front
-from dimse.association.config import Timeouts
+from dimse.association.config import Limits, Timeouts
+from dimse.association.events import TraceRecord
+from dimse.association.layer import UpperLayer
+from dimse.association.negotiation import propose
 from dimse.data.commands import CommandField
 from dimse.data.uids import CTImageStorage, StudyRootFind, Verification
 from dimse.errors import Aborted, AssociationError, Unreachable, UsageError
@@ -360,6 +364,106 @@ def test_report_that_fails(loop: Loop, caplog: pytest.LogCaptureFixture) -> None
 
     loop.run(test())
     assert [r.getMessage().split(" 127")[0] for r in caplog.records] == ["serving"]
+
+
+def test_cancelled_before_it_began(loop: Loop) -> None:
+    """A connection whose task never ran a step is closed and forgotten like any other."""
+
+    async def test() -> None:
+        server = front.Server("SCP", Services(), timeouts=BRISK)
+        reader, writer = await asyncio.open_connection(*await server.listen())
+        while not server._tasks:
+            await asyncio.sleep(0)
+        for task in server._tasks:
+            task.cancel()
+        await server.stop(0.0)
+        assert await reader.read() == b""
+        assert server._visitors._strangers == {}
+        writer.close()
+        await writer.wait_closed()
+
+    loop.run(test())
+
+
+def test_many_at_once_from_one_host(loop: Loop) -> None:
+    """All are accepted before the first is read; each gets its answer, be it that there are too many."""
+    asked = propose("SCP", "ME", [Verification]).encode()
+
+    async def answer(peer: socket.socket) -> int:
+        peer.setblocking(False)
+        await asyncio.get_running_loop().sock_sendall(peer, asked)
+        return (await asyncio.get_running_loop().sock_recv(peer, 4096) or b"\0")[0]
+
+    async def test() -> None:
+        server = front.Server("SCP", Services(), timeouts=BRISK)
+        address = await server.listen()
+        peers = [socket.create_connection(address) for _ in range(90)]  # the loop stands still meanwhile
+        found = await asyncio.gather(*map(answer, peers))
+        assert (found.count(2), found.count(3)) == (Limits().associations_per_host, 90 - Limits().associations_per_host)
+        for peer in peers:
+            peer.close()
+        await server.stop(0.0)
+
+    loop.run(test())
+
+
+def test_a_trace_that_raises(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+    """Whenever it does: the connection is closed, nothing of it is left, and the server goes on."""
+    broken = True
+
+    def trace(record: TraceRecord) -> None:
+        if broken:
+            raise ZeroDivisionError
+
+    async def test() -> None:
+        nonlocal broken
+        server = front.Server("SCP", Services(), timeouts=BRISK, trace=trace)
+        host, port = await server.listen()
+
+        async def ask(*, breaks: bool) -> bool:
+            nonlocal broken
+            async with front.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
+                broken = breaks
+                return (await association.echo()).ok
+
+        for _ in range(2):
+            with pytest.raises(AssociationError):
+                await ask(breaks=True)
+            broken = False
+            assert await ask(breaks=False)
+        await server.stop()
+        assert (server._visitors._strangers, server._visitors._associated) == ({}, {})
+
+    loop.run(test())
+    failures, loop.failures = loop.failures, []
+    assert [type(failure["exception"]) for failure in failures] == [ZeroDivisionError]  # from `connection_made`
+    assert [r.getMessage().split(" 127")[0] for r in caplog.records if r.name == "dimse"] == ["serving", "serving"]
+
+
+class _Transport(asyncio.Transport):
+    """Of a peer that needs none of what is sent."""
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return ("host", 1) if name == "peername" else default
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def is_closing(self) -> bool:
+        return True
+
+
+def test_a_peer_that_never_stops_sending(loop: Loop) -> None:
+    """Bytes that are there already put no deadline off."""
+
+    async def test() -> None:
+        layer = UpperLayer.acceptor(timeouts=Timeouts(artim=0.0))
+        wire = front.StreamWire(layer)
+        wire.connection_made(_Transport())
+        wire.data_received(b"\1\0")
+        await wire.pump()
+        assert layer.closed
+
+    loop.run(test())
 
 
 def test_handlers_run_in_the_loop(loop: Loop, aio: Asyncio) -> None:

@@ -14,6 +14,7 @@ import dimse
 from dimse import blocking as front
 from dimse import sockets
 from dimse.association.config import Timeouts
+from dimse.association.events import TraceRecord
 from dimse.association.layer import UpperLayer
 from dimse.data.commands import CommandField
 from dimse.data.uids import CTImageStorage, StudyRootFind, StudyRootMove, Verification
@@ -338,6 +339,33 @@ def test_accepting_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest
         "cannot accept a connection: can't start new thread",
         "cannot accept a connection: [Errno 24] Too many open files",
     ]
+
+
+def test_a_trace_that_raises(caplog: pytest.LogCaptureFixture) -> None:
+    """Whenever it does: the connection is closed, nothing of it is left, and the server goes on."""
+    broken = threading.Event()
+
+    def trace(record: TraceRecord) -> None:
+        if broken.is_set():
+            raise ZeroDivisionError
+
+    server = dimse.Server("SCP", Services(), timeouts=BRISK, trace=trace)
+    host, port = server.listen()
+    with server:
+
+        def ask(before_asking: Callable[[], object]) -> bool:
+            with dimse.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
+                before_asking()
+                return association.echo().ok
+
+        broken.set()
+        for before_asking in (broken.clear, broken.set):
+            with pytest.raises(dimse.AssociationError):
+                ask(before_asking)
+            broken.clear()
+            assert ask(broken.clear)
+    assert (server._visitors._strangers, server._visitors._associated, server._wires) == ({}, {}, set())
+    assert [r.getMessage().split(":")[0].split(" 127")[0] for r in caplog.records] == ["cannot accept a connection", "serving"]
 
 
 def test_a_peer_that_takes_a_little_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -338,14 +338,18 @@ class UpperLayer:
             yield buffer
 
     def _waits_under_way(self) -> list[Wait]:
-        """ARTIM restarts only where an action starts it, a PDU's wait with the next PDU, silence's wait with every byte."""
+        """ARTIM restarts only where an action starts it, a PDU's wait with the next PDU, silence's with every byte, inside a PDU too."""
         if self.state is State.STA13 or self.state is State.STA2:
             return [("artim", self._artim)]
         if self.state is not State.STA6:
             return [(name, 0) for name in (_WAIT_OF.get(self.state),) if name is not None]
         silence = "response" if self.expecting else "idle"
-        waits = [("pdu", self._reader.begun) if self._reader.mid_pdu else (silence, self._received)]
-        return [*waits, ("message", self.message)] if self.message else waits
+        waits: list[Wait] = [(silence, self._received)]
+        if self._reader.mid_pdu:
+            waits.append(("pdu", self._reader.begun))
+        if self.message:
+            waits.append(("message", self.message))
+        return waits
 
 
 def _no_action(event: Evt, state: State) -> UsageError:

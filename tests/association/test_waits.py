@@ -35,6 +35,11 @@ CASES = [
 ]
 
 
+def others(wait: str, seconds: float) -> dict[str, float]:
+    """The waits that do not run beside this one, at so many seconds. Silence counts inside a PDU too."""
+    return {other: seconds for other in WAITS if other not in ((wait, "idle") if wait == "pdu" else (wait,))}
+
+
 def waiting(wait: str, state: int, is_requestor: bool, timeouts: Timeouts) -> UpperLayer:
     """A layer in which that wait is under way."""
     layer = bring(state, is_requestor=is_requestor, timeouts=timeouts)
@@ -47,7 +52,7 @@ def waiting(wait: str, state: int, is_requestor: bool, timeouts: Timeouts) -> Up
 @pytest.mark.parametrize(("wait", "state", "is_requestor"), CASES)
 def test_wait_runs_and_ends(wait: str, state: int, is_requestor: bool) -> None:
     """ARTIM closes the transport (Evt18, T-01), every other wait ends in an A-ABORT (Evt15); asking again changes nothing."""
-    layer = waiting(wait, state, is_requestor, untimed(**dict.fromkeys(WAITS, 1.0) | {wait: SECONDS}))
+    layer = waiting(wait, state, is_requestor, untimed(**others(wait, 1.0), **{wait: SECONDS}))
     due = START + SECONDS
     for now in (START, START + 1, due - 0.001):
         assert layer.deadline(now) == due
@@ -66,7 +71,7 @@ def test_wait_runs_and_ends(wait: str, state: int, is_requestor: bool) -> None:
 
 @pytest.mark.parametrize(("wait", "state", "is_requestor"), CASES)
 def test_none_waits_for_ever(wait: str, state: int, is_requestor: bool) -> None:
-    layer = waiting(wait, state, is_requestor, untimed(**{other: 1.0 for other in WAITS if other != wait}))
+    layer = waiting(wait, state, is_requestor, untimed(**others(wait, 1.0)))
     assert layer.deadline(START) is None
     assert layer.timeout(START + 1e9) == []
     assert layer.state == state
@@ -133,6 +138,18 @@ def test_t_14_a_pdu_that_stalls() -> None:
     assert layer.deadline(START + 10) == START + 40
     assert layer.timeout(START + 40) == [TimedOut("pdu", 30.0)]
     assert sent(layer) == raw_abort(0, 0)
+
+
+@pytest.mark.parametrize("wait", ["idle", "response"])
+def test_silence_is_silence_inside_a_pdu_too(wait: str) -> None:
+    """Every byte restarts it there, and the PDU has its own wait besides."""
+    layer = waiting(wait, 6, False, untimed(pdu=SECONDS, **{wait: 10.0}))
+    for now in (0, 8, 16):
+        layer.receive(DATA[now : now + 1])
+        assert layer.deadline(START + now) == START + now + 10
+    layer.receive(DATA[17:18])
+    assert layer.deadline(START + 24) == START + SECONDS
+    assert layer.timeout(START + SECONDS) == [TimedOut("pdu", SECONDS)]
 
 
 def test_t_13_silence() -> None:

@@ -14,6 +14,7 @@ from bench import peers, referee
 from bench.peers import PEERS, Missing, Peer, running
 from bench.referee import BEGIN, END, README, Column, caption, main, replaced, table
 from dimse.judge import Case, Finding, Timing, Verdict, chosen
+from tests.interop.peers import unavailable
 
 CASES = [
     Case("F-01", "a | b", "PS3.8 9.3.1", (), ("closed",)),
@@ -174,7 +175,7 @@ def test_peer(peer: Peer) -> None:
     try:
         version = peer.find()
     except Missing as reason:
-        pytest.skip(str(reason))
+        unavailable(peer.name, str(reason))
     assert re.fullmatch(r"\d+\.\d+.*", version)
     found = referee.judged(peer, chosen(["A-01/0000"]), version, print)
     assert found.total(Verdict.CONFORMS) == 1

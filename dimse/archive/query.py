@@ -45,6 +45,8 @@ QUERY_RETRIEVE_LEVEL: Final = 0x0008_0052
 RETRIEVE_AE_TITLE: Final = 0x0008_0054
 INSTANCE_AVAILABILITY: Final = 0x0008_0056
 
+MAX_LIST: Final = 0xFFFE
+"""Bytes of a value that an explicit VR can say the length of (PS3.5 7.1.2); of the values that a study has in a longer list, the first."""
 MAX_KEYS: Final = 1000
 """Attributes of an identifier; clients send some dozens."""
 
@@ -160,7 +162,8 @@ class _Field:
             return b""
         if self.vr == "US":
             return int(value).to_bytes(2, "little" if syntax.is_little_endian else "big")
-        return value if isinstance(value, bytes) else str(value).encode(codec)
+        encoded = value if isinstance(value, bytes) else str(value).encode(codec)
+        return encoded if len(encoded) <= MAX_LIST else encoded[: MAX_LIST + 1].rpartition(b"\\")[0]
 
 
 @dataclass(frozen=True, slots=True)

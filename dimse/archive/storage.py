@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from dimse.archive.attributes import BY_TAG, SCANNED, SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dimse.archive.index import Header, Index, Instance
 from dimse.data.datasets import DataSet
-from dimse.data.elements import scan
+from dimse.data.elements import check_size, scan
+from dimse.data.headers import MAX_DEPTH
 from dimse.data.part10 import FileMeta
 from dimse.data.sources import FileSource
 from dimse.data.status import (
@@ -59,6 +60,8 @@ HEAD: Final = 262_144
 
 MAX_COMPARED: Final = 67_108_864
 """Bytes of an instance that is compared element by element with another encoding of it; a larger one counts as another."""
+MAX_ELEMENTS_COMPARED: Final = 100_000
+"""Elements of one, those in sequences included: each is an object then, of half a kilobyte."""
 TRAILING_PADDING: Final = 0xFFFC_FFFC
 
 MAX_COMMENT: Final = 64
@@ -342,7 +345,9 @@ def _same_value(first: Dataset, second: Dataset, tag: BaseTag, *, as_bytes: bool
 
 def _content(source: FileSource) -> Dataset:
     """The data set without what says nothing: group lengths (PS3.5 7.2) and Data Set Trailing Padding (PS3.10 7.2)."""
-    ds = DataSet(source.path.read_bytes()[source.offset :], source.transfer_syntax).dataset
+    data_set = DataSet(source.path.read_bytes()[source.offset :], source.transfer_syntax)
+    check_size(data_set.encoded, data_set.transfer_syntax, most=MAX_ELEMENTS_COMPARED, deepest=MAX_DEPTH)
+    ds = data_set.dataset
     for tag in [tag for tag in ds.keys() if tag.element == 0 or tag == TRAILING_PADDING]:  # noqa: SIM118 - iterating decodes
         del ds[tag]
     return ds

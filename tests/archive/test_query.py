@@ -180,6 +180,17 @@ def test_values_of_a_key_have_a_limit(filled: Services, keyword: str, values: li
         assert caught.value.status == status
 
 
+def test_more_modalities_than_a_value_holds(services: Services) -> None:
+    """Those that fit are told: one odd study is not to keep an asker from all others."""
+    for number in range(70):
+        odd = f"{number:04}" * 256
+        assert store(services, sample(f"1.2.{number}", b"", StudyInstanceUID="1.3", SeriesInstanceUID=f"1.4.{number}", Modality=odd)) == 0
+    asked = query("STUDY", StudyInstanceUID="1.3", ModalitiesInStudy="").encoded_as(ExplicitVRLittleEndian)
+    assert services.find is not None
+    ((_, answer),) = (match for match in services.find(request(StudyRootFind, asked)) if isinstance(match, tuple))
+    assert [len(modality) for modality in answer["ModalitiesInStudy"]] == [1024] * 63
+
+
 def test_an_identifier_of_too_many_elements(filled: Services) -> None:
     assert filled.find is not None
     long = DataSet(b"\x09\0\x10\0\0\0\0\0" * 500_000)

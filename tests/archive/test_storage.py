@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from dimse.archive import Archive
+from dimse.archive import Archive, storage
 from dimse.archive.index import VERSION, Writing
 from dimse.archive.storage import HEAD, HELD
 from dimse.data.datasets import DataSet
@@ -164,6 +164,15 @@ def test_the_same_instance_again_written_anew(archive: Archive, services: Servic
     again = sample("1.2.3", PIXELS, PatientName=name, InstanceNumber="one", SliceThickness="thin")
     assert store(services, again) == status
     assert kept(archive, "1.2.3") == length + what.encoded + padding
+
+
+def test_instances_of_very_many_elements_are_not_compared(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each element would be an object: 64 MiB of empty ones take gigabytes, and minutes."""
+    monkeypatch.setattr(storage, "MAX_ELEMENTS_COMPARED", 8)
+    few, many = sample("1.2.3", PIXELS, ImplicitVRLittleEndian), sample("1.2.4", PIXELS, ImplicitVRLittleEndian, PatientSex="F")
+    assert [store(services, what) for what in (few, many)] == [0, 0]
+    assert store(services, sample("1.2.3", PIXELS)) == 0
+    assert store(services, sample("1.2.4", PIXELS, PatientSex="F")) == 0x0111
 
 
 def test_the_same_pixels_compressed_are_another_instance(archive: Archive, services: Services) -> None:

@@ -261,10 +261,12 @@ class StreamWire(asyncio.Protocol):
     async def _linger(self) -> None:
         """Reads on for a moment after an A-ABORT: closing with unread bytes would send a reset that overtakes it."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.layer.timeouts.linger):
+            async with asyncio.timeout(self.layer.timeouts.linger or 0.0):
                 while not self._at_end:
-                    self._chunks.clear()
-                    await self._await_input(self.layer.deadline(_now()))
+                    if self._chunks:
+                        self._next_chunk()  # which has the transport read on
+                    else:
+                        await self._await_input(None)
 
 
 def _now() -> float:

@@ -451,6 +451,36 @@ class _Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return True
 
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    def close(self) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def test_a_peer_that_goes_on_sending_when_it_is_aborted(loop: Loop) -> None:
+    """What it sends is read on, though so much came that reading had been paused: its end comes behind that."""
+
+    async def test() -> None:
+        layer = UpperLayer.acceptor(timeouts=Timeouts(linger=2 * PATIENCE))
+        wire = front.StreamWire(layer)
+        transport = _Transport()
+        paused: list[bool] = []
+        transport.pause_reading = lambda: paused.append(True)  # type: ignore[method-assign]
+        transport.resume_reading = wire.eof_received  # type: ignore[method-assign, assignment]
+        wire.connection_made(transport)
+        for _ in range(5):
+            wire.data_received(b"\x09" + bytes(5))
+        await wire.pump()
+        wire._at_end = False
+        for _ in range(5):
+            wire.data_received(bytes(5))
+        assert (layer.state, paused[0]) == (13, True)
+        await wire.close()
+
+    loop.run(test())
+
 
 def test_a_peer_that_never_stops_sending(loop: Loop) -> None:
     """Bytes that are there already put no deadline off."""

@@ -37,6 +37,9 @@ LAST_WORDS = ("A-ABORT", "A-ASSOCIATE-RJ", "A-RELEASE-RP")
 TRICKLES = 20
 """Bytes that trickle in while ARTIM runs: one each twentieth of it."""
 
+RATE = 50
+"""Connections a second: who offers many does not offer them more slowly than that."""
+
 
 class NotOffered(Exception):
     """The provider does not offer what the case needs."""
@@ -131,10 +134,16 @@ class Trial:
             line.send(step.data, piece=step.piece, times=step.times, until=self._deadline())
 
     def _repeat(self, step: Repeat) -> None:
-        """The same on many connections; what came back on each is counted. All answers have to come in the time for one."""
+        """The same on many connections; what came back on each is counted. All answers have to come in the time for one.
+
+        A provider that cannot take so many in their time gets fewer.
+        """
         seen: Counter[str] = Counter()
         until = time.monotonic() + self.target.timing.answer
+        end = until + step.count / RATE
         for _ in range(step.count):
+            if time.monotonic() > end:
+                break
             line = Line(self.target)
             self._others.append(line)
             seen.update(self._one_of_many(line, step, until))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,14 @@ def test_steps(steps: tuple[Step, ...], outcome: str) -> None:
     with odd(sends(ABORT)) as provider:
         finding = Trial(provider.target, case_of(*steps)).run()
     assert finding.outcome == outcome
+
+
+def test_a_provider_that_is_slow_gets_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dimse.judge.trial.RATE", 1e9)
+    with odd(sends(ABORT)) as provider:
+        target = replace(provider.target, timing=replace(provider.target.timing, answer=0.2))
+        finding = Trial(target, case_of(Repeat(100_000, (Send(UNKNOWN), Await()), leave=True))).run()
+    assert 0 < sum(int(words.split()[0]) for words in finding.came) < 100_000
 
 
 def test_a_trickle_is_slower_than_artim() -> None:

@@ -252,7 +252,8 @@ class StreamWire(asyncio.Protocol):
         self._transport.write(buffer)
         if self._drained is not None:
             try:
-                await asyncio.wait_for(self._drained, self.layer.timeouts.send)
+                # Shielded: an abort by another task waits for the same, and neither is to end the other's wait by its own end.
+                await asyncio.wait_for(asyncio.shield(self._drained), self.layer.timeouts.send)
             except TimeoutError:
                 self.layer.abort("the wait 'send' passed")
                 self._transport.abort()

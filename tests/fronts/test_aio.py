@@ -459,6 +459,27 @@ class _Transport(asyncio.Transport):
         return 0
 
 
+def test_two_that_wait_for_a_peer_to_read(loop: Loop) -> None:
+    """An abort waits besides the operation that it ends; one that is cancelled does not cancel the other."""
+
+    async def test() -> None:
+        wire = front.StreamWire(UpperLayer.acceptor())
+        transport = _Transport()
+        transport.is_closing = lambda: False  # type: ignore[method-assign]
+        wire.connection_made(transport)
+        wire.pause_writing()
+        one, other = (asyncio.create_task(wire.send([b"data"])) for _ in range(2))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        one.cancel()
+        await asyncio.wait([one])
+        wire.resume_writing()
+        await asyncio.wait([other])
+        assert (one.cancelled(), other.cancelled()) == (True, False)
+
+    loop.run(test())
+
+
 def test_a_peer_that_goes_on_sending_when_it_is_aborted(loop: Loop) -> None:
     """What it sends is read on, though so much came that reading had been paused: its end comes behind that."""
 

@@ -62,7 +62,7 @@ class StreamWire(asyncio.Protocol):
         transport.set_write_buffer_limits(high=0)  # a buffer is re-used as soon as it has left: never keep one behind
         self._socket = transport.get_extra_info("socket")
         self._socket_option(socket.TCP_NODELAY)
-        self.address = ":".join(map(str, transport.get_extra_info("peername")[:2]))
+        self.address = ":".join(map(str, (transport.get_extra_info("peername") or ())[:2]))  # none: it is gone again
         if self._secured is not None:
             self._channel = self._secured(self.address)
         if self._opened is not None:

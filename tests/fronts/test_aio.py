@@ -18,7 +18,7 @@ from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import propose
 from dimse.data.commands import CommandField
 from dimse.data.uids import CTImageStorage, StudyRootFind, Verification
-from dimse.errors import Aborted, AssociationError, Unreachable, UsageError
+from dimse.errors import Aborted, AssociationError, ConnectionLost, Unreachable, UsageError
 from dimse.services.handlers import Request, Services
 from dimse.services.scp import Report
 from dimse.services.session import Session
@@ -457,6 +457,22 @@ class _Transport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return 0
+
+
+def test_a_peer_that_is_gone_before_anybody_looked(loop: Loop) -> None:
+    """Then the system does not know its address any more; the end is told like any other."""
+
+    async def test() -> None:
+        layer = UpperLayer.requestor(propose("SCP", "ME", [Verification]))
+        wire = front.StreamWire(layer)
+        transport = _Transport()
+        transport.get_extra_info = lambda name, default=None: None  # type: ignore[method-assign]
+        wire.connection_made(transport)
+        wire.connection_lost(ConnectionResetError())
+        with pytest.raises(ConnectionLost):
+            await Session(wire).associate()
+
+    loop.run(test())
 
 
 def test_two_that_wait_for_a_peer_to_read(loop: Loop) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,11 +129,11 @@ def test_who_guesses(guarded: Guarded, count: int, tmp_path: Path, caplog: pytes
                 serve_others()
     assert answers == [REFUSED] * count
     assert len(guarded.checks) == FAILURES + 4 + 1  # those of the others besides, who come from elsewhere
-    ended = others(guarded.provider)
-    assert len(ended) == count
-    assert len(set(ended[:FAILURES])) == 1, "an unknown user is told apart"
-    assert len(set(ended[FAILURES:])) == 1
-    assert "too many user identities from this host were false" in ended[-1]
+    ended = Counter(others(guarded.provider))  # each is told by its own thread, in no certain order
+    (looked_at, first), (unseen, rest) = sorted(ended.items(), key=lambda each: "too many" in each[0])  # no unknown user is told apart
+    assert (first, rest) == (FAILURES, count - FAILURES)
+    assert "too many user identities" not in looked_at
+    assert "too many user identities from this host were false" in unseen
     assert guarded.answer(asking(DOE)) == REFUSED  # from there nothing is looked at now, and nobody learns that it was right
     guarded.provider.settle()
     _check_said(guarded, caplog)

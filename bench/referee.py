@@ -44,7 +44,7 @@ class Column:
     options: str
     findings: dict[str, Finding] = field(default_factory=dict)
     deaths: dict[str, str] = field(default_factory=dict)
-    """How it ended, by the case that it did not survive; "was stopped" where it lived on, but no longer answered."""
+    """How it ended, by the case that it did not survive; "stopped answering" where it lived on."""
     growth: int = 0
     """Bytes by which the most memory it has had resident exceeds what it had when it had started."""
 
@@ -108,7 +108,7 @@ def _judge_until_gone(peer: Peer, cases: Sequence[Case], folder: Path, column: C
                 continue
             column.findings[finding.case.id] = finding
             if finding.remark.startswith(GONE):
-                column.deaths[finding.case.id] = provider.death or "was stopped: it did not answer any more"
+                column.deaths[finding.case.id] = provider.death or "stopped answering"
                 say(f"{peer.name} {column.deaths[finding.case.id]} at {finding.case.id}; it is started again")
         column.growth = max(column.growth, provider.peak - before)
 
@@ -223,6 +223,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _command(args: argparse.Namespace) -> str:
+    """The command that makes this table again, wherever it is written to."""
+    chosen_ones = [*(f"--only {name}" for name in args.only), *(f"--peer {name}" for name in args.peer or [])]
+    return " ".join(["python -m bench.referee", *(["--rough"] * args.rough), *(["--all"] * args.all), *chosen_ones, "--readme"])
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
@@ -238,9 +244,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         args.json.write_text(json.dumps(as_json(columns, cases), indent=1) + "\n", encoding="utf-8")
     if args.readme:
-        words = " ".join(["python -m bench.referee", *(sys.argv[1:] if argv is None else argv)])
         text = args.readme.read_text(encoding="utf-8")
-        args.readme.write_text(replaced(text, f"{caption(columns, words)}\n\n{made}"), encoding="utf-8")
+        args.readme.write_text(replaced(text, f"{caption(columns, _command(args))}\n\n{made}"), encoding="utf-8")
     counts = Counter(finding.verdict for column in columns if column.name == "ours" for finding in column.findings.values())
     return 1 if any(count for verdict, count in counts.items() if verdict.failed) else 0
 

@@ -23,8 +23,11 @@ from typing import Literal
 
 from dimse.judge.wire import CONTEXTS, MAX_LENGTH, Stimulus
 
-Wait = Literal["artim", "idle", "answer"]
-"""What ends the provider's patience: ARTIM, or its own limits on silence in an association. Or nothing does: it has to answer."""
+Wait = Literal["artim", "idle", "answer", "work"]
+"""What ends the provider's patience: ARTIM, or its own limits on silence in an association.
+
+Or nothing does, for it has to answer, to something small or to something that makes work.
+"""
 SEPARATOR = "; "
 
 

@@ -40,7 +40,9 @@ class Timing:
     """What is added to the provider's waits before it counts as not keeping them."""
     connect: float = 10.0
     answer: float = 10.0
-    """For the answer to something that is right, or large."""
+    """For the answer to something that is right, or wrong at first sight."""
+    work: float = 30.0
+    """For the answer to a data set."""
     healthy: float = 5.0
     """For the answer to a plain C-ECHO between cases, and behind one."""
     quick: float = 0.5
@@ -48,7 +50,8 @@ class Timing:
 
     def seconds(self, wait: Wait) -> float:
         """How long to wait for what is to happen after that wait."""
-        return self.answer if wait == "answer" else (self.artim if wait == "artim" else self.idle) + self.grace
+        waits = {"artim": self.artim + self.grace, "idle": self.idle + self.grace, "answer": self.answer, "work": self.work}
+        return waits[wait]
 
 
 @dataclass(frozen=True, slots=True)

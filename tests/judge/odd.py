@@ -12,7 +12,7 @@ from dimse.data.commands import CommandField, CommandSet
 from dimse.judge import Target, Timing
 
 HOST = "127.0.0.1"
-TIMING = Timing(artim=0.1, idle=0.1, grace=0.1, quick=0.02, answer=0.5, healthy=0.3, connect=1.0)
+TIMING = Timing(artim=0.1, idle=0.1, grace=0.1, quick=0.02, answer=0.5, work=0.5, healthy=0.3, connect=1.0)
 Reaction = Callable[["Odd", socket.socket], object]
 """What is done about anything but A-ASSOCIATE-RQ, C-ECHO-RQ and A-RELEASE-RQ; then the connection is closed."""
 

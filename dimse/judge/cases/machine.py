@@ -54,6 +54,7 @@ PDUS: Final = {
     "06": (raw_pdu(0x06, bytes(4)), "A-RELEASE-RP"),
 }
 SECOND_REQUEST: Final[tuple[str, Stimulus, str]] = ("01", Request(), "a second A-ASSOCIATE-RQ")
+MUCH: Final = 1_048_576
 PIECES: Final = [command(ECHO)[at : at + 14] for at in range(0, len(command(ECHO)), 14)]
 ECHO_IN_FIVE: Final = b"".join(p_data(pdv(1, COMMAND, piece)) for piece in PIECES[:-1]) + p_data(pdv(1, COMMAND | LAST, PIECES[-1]))
 """A C-ECHO in five PDUs."""
@@ -67,9 +68,9 @@ PDV_LENGTHS: Final = {
 
 
 def too_long(scene: Scene) -> bytes:
-    """A P-DATA-TF one byte longer than the provider takes, in PDVs that are right."""
+    """A P-DATA-TF one byte longer than the provider takes, in a PDV that is right: the whole of it, unless that is very much."""
     length = scene.max_length + 1
-    return p_data(pdv(1, COMMAND, bytes(64), length=length - 4), length=length)
+    return p_data(pdv(1, COMMAND, bytes(min(length - 6, MUCH)), length=length - 4), length=length)
 
 
 MACHINE: Final = (

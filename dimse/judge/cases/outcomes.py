@@ -19,3 +19,5 @@ ECHOED: Final = ("C-ECHO-RSP 0000H",)
 STORED_OR_NOT: Final = ("C-STORE-RSP 0000H", "C-STORE-RSP [AC]???H", "C-STORE-RSP B00[067]H", "C-STORE-RSP 0110H", "C-STORE-RSP 0111H")
 """Whatever the provider thinks of an odd data set, it says so."""
 NOT_STORED: Final = ("C-STORE-RSP [AC]???H", "C-STORE-RSP 0110H")
+OTHER_FAILURES: Final = ("C-STORE-RSP 01??H", "C-STORE-RSP 02??H")
+"""Failures that mean something else (PS3.7 Annex C): the instance is not kept, and who sent it knows."""

@@ -34,6 +34,7 @@ START = 30.0
 """Seconds in which a provider has to answer a first C-ECHO."""
 ATTEMPTS = 3
 STOP = 5.0
+MOMENT = 2.0
 
 
 class Missing(Exception):
@@ -77,6 +78,12 @@ class Provider:
         if code is None:
             return ""
         return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def last_words(self) -> str:
+        """How it ended, if it does in a moment: the connection goes before the process has gone."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(MOMENT)
+        return self.death
 
     def look(self) -> None:
         """Measures its memory."""

@@ -108,7 +108,7 @@ def _judge_until_gone(peer: Peer, cases: Sequence[Case], folder: Path, column: C
                 continue
             column.findings[finding.case.id] = finding
             if finding.remark.startswith(GONE):
-                column.deaths[finding.case.id] = provider.death or "stopped answering"
+                column.deaths[finding.case.id] = provider.last_words() or "stopped answering"
                 say(f"{peer.name} {column.deaths[finding.case.id]} at {finding.case.id}; it is started again")
         column.growth = max(column.growth, provider.peak - before)
 

@@ -28,6 +28,12 @@ def test_the_tour(lab: Lab, samples: Samples, tmp_path: Path) -> None:
     assert "Hartgardt^Boris" in said
 
 
+def test_the_judge(lab: Lab, tmp_path: Path) -> None:
+    said = play([block for block in blocks("sh") if "4244" in block], ["4244"], lab, tmp_path)
+    (total,) = re.findall(r"^all +(.*)$", said, re.MULTILINE)
+    assert re.fullmatch(r"\d+ conforms, 1 tolerated", total)
+
+
 def play(scenes: Iterable[str], names: Iterable[str], lab: Lab, tmp_path: Path) -> str:
     """Runs blocks of the README in a folder, the servers to stay, with free ports for those named; gives what the others said."""
     path = f"{_folder_with_dimse(tmp_path)}{os.pathsep}{SEARCH_PATH}"

@@ -41,8 +41,8 @@ class Timing:
     connect: float = 10.0
     answer: float = 10.0
     """For the answer to something that is right, or wrong at first sight."""
-    work: float = 30.0
-    """For the answer to a data set."""
+    work: float = 60.0
+    """For the answer to a data set, which may take some providers half a minute."""
     healthy: float = 5.0
     """For the answer to a plain C-ECHO between cases, and behind one."""
     quick: float = 0.5

@@ -137,14 +137,14 @@ class Trial:
     def _repeat(self, step: Repeat) -> None:
         """The same on many connections; what came back on each is counted.
 
-        Answers are waited for as long as one takes, and a little for each; a provider that takes longer to be connected to than
-        `RATE` allows gets fewer connections.
+        Answers are waited for as long as one takes, and a little for each. Where connections are left one by one, a provider that
+        takes fewer a second than `RATE` gets fewer.
         """
         seen: Counter[str] = Counter()
         start = time.monotonic() + self.target.timing.answer
         until, end = start + step.count * EACH, start + step.count / RATE
         for _ in range(step.count):
-            if time.monotonic() > end:
+            if step.leave and time.monotonic() > end:
                 break
             line = Line(self.target)
             self._others.append(line)

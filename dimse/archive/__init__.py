@@ -3,6 +3,7 @@
     node.py         `Archive`: the whole as the services of a provider, for `dimse.Server` and `dimse.aio.serve`
     storage.py      files: temporary file, checks, rename; the sink of C-STORE
     index.py        SQLite: patients, studies, series, instances; pages of a search
+    schema.py       its tables
     query.py        identifiers of C-FIND, C-MOVE and C-GET -> searches; rows -> identifiers
     matching.py     the matching rules of PS3.4 C.2.2.2, in SQL and in plain Python
     moments.py      dates and times as text that sorts

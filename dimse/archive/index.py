@@ -31,14 +31,11 @@ from dimse.archive.attributes import (
     STUDY_INSTANCE_UID,
     Attribute,
     Level,
-    stored_at,
 )
 from dimse.archive.matching import Condition, clean, words
+from dimse.archive.schema import INSERT, STORED, make_tables, transaction
 from dimse.archive.texts import decode
 from dimse.errors import UsageError
-
-VERSION: Final = 1
-"""Of the tables; kept in the database, and another one is not opened."""
 
 FIRST_PAGE, LARGEST_PAGE = 32, 512
 """Rows of a search that are read at once: few at first, for a quick first answer; more later, since each page searches anew."""
@@ -134,7 +131,7 @@ class Index:
         connection = self._connect()
         try:
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            _make_tables(connection, path)
+            make_tables(connection, path)
         except sqlite3.DatabaseError as error:
             connection.close()
             advice = "see to the disk, or to who else uses it" if _is_outside(error) else "move it away; the instances are in the files"
@@ -244,7 +241,7 @@ class Writing:
         """Begins a transaction and commits it, or undoes it if anything fails. The caller holds the lock."""
         self._undo.clear()
         try:
-            with _transaction(self._connection):
+            with transaction(self._connection):
                 yield
         except BaseException:
             self._series.clear()  # some of these rows may be gone
@@ -283,13 +280,13 @@ class Writing:
     def _insert(self, level: Level, own: Row, header: Header) -> int:
         values: list[Value] = list(own)
         texts = []
-        for attribute, has_key in _STORED[level]:
+        for attribute, has_key in STORED[level]:
             text = header.text(attribute)
             texts.append((attribute, text))
             values.append(text or None)
             if has_key:
                 values.append(next(iter(words(attribute.vr, False, text)), None) if text else None)
-        row = self._connection.execute(_INSERT[level], values).lastrowid
+        row = self._connection.execute(INSERT[level], values).lastrowid
         assert row is not None
         if level is not Level.IMAGE:
             rows = [(a.tag, word, row) for a, text in texts if text and a.has_words for word in words(a.vr, a.several, text)]
@@ -302,95 +299,7 @@ _PATIENT_ID, _STUDY_UID, _SERIES_UID = (
     for level, tag in ((Level.PATIENT, PATIENT_ID), (Level.STUDY, STUDY_INSTANCE_UID), (Level.SERIES, SERIES_INSTANCE_UID))
 )
 
-_OWN: Final = {
-    Level.PATIENT: ("identity TEXT NOT NULL UNIQUE",),
-    Level.STUDY: ("patient INTEGER NOT NULL REFERENCES patient",),
-    Level.SERIES: ("study INTEGER NOT NULL REFERENCES study",),
-    Level.IMAGE: (
-        "series INTEGER NOT NULL REFERENCES series",
-        "transfer_syntax TEXT NOT NULL",
-        "offset INTEGER NOT NULL",
-        "size INTEGER NOT NULL",
-        "digest BLOB NOT NULL",
-    ),
-}
-"""The columns of each table that are no attributes."""
-
-INDEXED_DATES: Final = frozenset({"PatientBirthDate", "StudyDate"})
-"""Dates that an index finds by range."""
-
-_INDEXES: Final = (
-    "CREATE INDEX patient_by_id ON patient (PatientID)",
-    "CREATE INDEX patient_by_birth_date ON patient (PatientBirthDate_key)",
-    "CREATE UNIQUE INDEX study_by_uid ON study (StudyInstanceUID)",
-    "CREATE INDEX study_by_patient ON study (patient)",
-    "CREATE INDEX study_by_patient_id ON study (PatientID)",
-    "CREATE INDEX study_by_birth_date ON study (PatientBirthDate_key)",
-    "CREATE INDEX study_by_accession_number ON study (AccessionNumber)",
-    "CREATE INDEX study_by_date ON study (StudyDate_key, StudyTime_key)",
-    "CREATE UNIQUE INDEX series_by_uid ON series (SeriesInstanceUID)",
-    "CREATE INDEX series_by_study ON series (study, Modality)",
-    "CREATE UNIQUE INDEX instance_by_uid ON instance (SOPInstanceUID)",
-    "CREATE INDEX instance_by_series ON instance (series)",
-)
-
-
-def attribute_columns(attribute: Attribute) -> tuple[str, ...]:
-    """The columns of an attribute: its text, and where it has one the canonical form it is matched through."""
-    return (attribute.keyword, f"{attribute.keyword}_key") if attribute.has_key else (attribute.keyword,)
-
-
-def _columns(level: Level) -> list[str]:
-    own = [column.split()[0] for column in _OWN[level]]
-    return own + [column for attribute in stored_at(level) for column in attribute_columns(attribute)]
-
-
-def _insert_statement(level: Level) -> str:
-    columns = _columns(level)
-    return f"INSERT INTO {level.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-
-
-_STORED: Final = {level: tuple((attribute, attribute.has_key) for attribute in stored_at(level)) for level in Level}
-_INSERT: Final = {level: _insert_statement(level) for level in Level}
-
-
-def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    with _transaction(connection):
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, VERSION):
-            what = f"{path} is an index of version {version}; this program reads version {VERSION}"
-            raise UsageError(what, advice="use the program that made it")
-        if version == 0:
-            for statement in _schema():
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={VERSION}")
-
-
-def _schema() -> Iterator[str]:
-    for level in Level:
-        columns = [column + " TEXT" for attribute in stored_at(level) for column in attribute_columns(attribute)]
-        yield f"CREATE TABLE {level.table} (id INTEGER PRIMARY KEY, {', '.join([*_OWN[level], *columns])})"
-        if level is not Level.IMAGE:
-            yield (
-                f"CREATE TABLE {level.table}_word (tag INTEGER NOT NULL, word TEXT NOT NULL, owner INTEGER NOT NULL,"
-                " PRIMARY KEY (tag, word, owner)) WITHOUT ROWID"
-            )
-    yield from _INDEXES
-
 
 def _is_outside(error: sqlite3.Error) -> bool:
     """Whether the fault lies outside the file: a full disk, missing rights, a lock."""
     return isinstance(error, sqlite3.OperationalError)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

@@ -13,8 +13,9 @@ from itertools import islice
 from typing import Final
 
 from dimse.archive.attributes import BY_TAG, SPECIFIC_CHARACTER_SET, UNIQUE_KEYS, Attribute, Level
-from dimse.archive.index import INDEXED_DATES, Row, Search, Value
+from dimse.archive.index import Row, Search, Value
 from dimse.archive.matching import Condition, Equal, Key, condition, read_key
+from dimse.archive.schema import INDEXED_DATES
 from dimse.archive.texts import decode, encoding_for
 from dimse.data.datasets import DataSet
 from dimse.data.elements import encode_element

@@ -56,12 +56,17 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One operation that the peer asks for: its command set, the context it came on, and for C-FIND, C-GET and C-MOVE its identifier."""
+    """One operation that the peer asks for: its command set, the context it came on, and for C-FIND, C-GET and C-MOVE its identifier.
+
+    `extended` is the application information that was agreed for the SOP class (PS3.7 D.3.3.5): which of the options of the service
+    may be used. Empty where nothing was.
+    """
 
     peer: Peer
     command: CommandSet
     context: AcceptedContext
     identifier: DataSet | None = None
+    extended: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,8 @@ class Services:
 
     sink   C-STORE, streamed: opens a `Sink` for the request.
     store  C-STORE, whole: called with the data set in memory. Give one of `sink` and `store`.
-    find   C-FIND: an iterable of matches; closing its iterator is what C-CANCEL does.
+    find   C-FIND: an iterable of matches; closing its iterator is what C-CANCEL does. A search that may take long between two
+           matches yields None now and then, so that a C-CANCEL is seen.
     get    C-GET: the instances to send back on this association.
     move   C-MOVE: the instances to send to the destination.
     where  C-MOVE: the address of the destination AE title; raises `Refused(0xA801)` for one that is not known.
@@ -110,7 +116,7 @@ class Services:
     echo: Callable[[Request], Answer] | None = answer_echo
     sink: Callable[[Request], Sink] | None = None
     store: Callable[[Request, DataSet], Answer] | None = None
-    find: Callable[[Request], Iterable[Match]] | None = None
+    find: Callable[[Request], Iterable[Match | None]] | None = None
     get: Callable[[Request], Sequence[Source]] | None = None
     move: Callable[[Request], Sequence[Source]] | None = None
     where: Callable[[Request, str], Address] | None = None

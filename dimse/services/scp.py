@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -223,13 +222,14 @@ class Provider:
             return
         status = Status(codes.SUCCESS, service="C-FIND")
         with closing(_Matches(self, request)) as matches:
-            for each, identifier in matches:
+            for match in matches:
                 await self.session.poll()
                 if self.session.cancelled:
                     status = Status(codes.CANCEL, service="C-FIND")
                     break
-                response = message.command.response(each, command_data_set_type=HAS_DATA_SET)
-                await self.session.send(message.context, response, identifier)
+                if match is not None:
+                    response = message.command.response(match[0], command_data_set_type=HAS_DATA_SET)
+                    await self.session.send(message.context, response, match[1])
             else:
                 status = matches.status
         await self._respond(message, status)
@@ -390,6 +390,10 @@ class _Collector:
         self._held = bytearray()
 
 
+_END = (Status(codes.SUCCESS), DataSet(b"", UID("")))
+"""What stands for the end of the matches; compared by identity."""
+
+
 class _Matches:
     """The find handler's matches, as they go out: an exception of the handler ends them and becomes the final status."""
 
@@ -398,27 +402,30 @@ class _Matches:
         self._provider = provider
         self._transfer_syntax = request.context.transfer_syntax
         self._limit = provider.session.layer.limits.matches
-        self._matches: Iterator[Match] = iter(())
+        self._matches: Iterator[Match | None] = iter(())
         try:
             self._matches = iter(provider.services.find(request) if provider.services.find else ())
         except Exception as error:
             self.status = provider.failure(error)
 
-    def __iter__(self) -> Iterator[tuple[Status, DataSet]]:
-        for number in itertools.count():
+    def __iter__(self) -> Iterator[tuple[Status, DataSet] | None]:
+        number = 0
+        while True:
             try:
-                match = next(self._matches, None)
-                if match is None:
+                match = next(self._matches, _END)
+                if match is _END:
                     return
-                if number >= self._limit:
+                if match is not None and (number := number + 1) > self._limit:
                     raise Refused(codes.OUT_OF_RESOURCES, f"there are more than {self._limit} matches: ask for fewer")
-                given, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
-                status = pending(given)
-                encoded = identifier.encoded_as(self._transfer_syntax)
+                encoded = None if match is None else self._encoded(match)
             except Exception as error:
                 self.status = self._provider.failure(error)
                 return
-            yield status, encoded
+            yield encoded
+
+    def _encoded(self, match: Match) -> tuple[Status, DataSet]:
+        given, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
+        return pending(given), identifier.encoded_as(self._transfer_syntax)
 
     def close(self) -> None:
         """Closes the handler's iterator, if it is one that can be closed."""

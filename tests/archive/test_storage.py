@@ -14,7 +14,8 @@ from random import Random
 import pytest
 
 from dimse.archive import Archive, storage
-from dimse.archive.index import VERSION, Writing
+from dimse.archive.index import Writing
+from dimse.archive.schema import VERSION
 from dimse.archive.storage import HEAD, HELD
 from dimse.data.datasets import DataSet
 from dimse.data.part10 import read_meta
@@ -392,7 +393,7 @@ def test_nobody_is_told_to_move_a_good_index_away(tmp_path: Path, monkeypatch: p
     def full(*rest: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("dimse.archive.index._make_tables", full)
+    monkeypatch.setattr("dimse.archive.index.make_tables", full)
     with pytest.raises(UsageError, match="disk is full; see to the disk"):
         Archive(tmp_path)
 

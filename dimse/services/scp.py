@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -32,6 +32,7 @@ from dimse.services.admission import NOT_IDENTIFIED, Admit, Identify, TurnedAway
 from dimse.services.answers import ending, pending, refusal
 from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink, User
 from dimse.services.messages import Message
+from dimse.services.receiving import Collector, fault_of, receive
 from dimse.services.scu import HAS_DATA_SET
 from dimse.services.session import PeerReleased, Session
 from dimse.services.subops import provide
@@ -192,10 +193,8 @@ class Provider:
         command = message.command
         if not known:
             return Status(codes.UNRECOGNIZED_OPERATION, "this operation is not provided", service=command.service)
-        if missing := command.missing():
-            return Status(codes.MISTYPED_ARGUMENT, f"missing in the command set: {missing[0]}", service=command.service)
-        if command.affected_sop_class_uid != message.context.abstract_syntax:
-            return Status(codes.SOP_CLASS_NOT_SUPPORTED, "the SOP class is not the presentation context's", service=command.service)
+        if fault := fault_of(message):
+            return fault
         if not _is_operation_of(message):
             return Status(codes.UNRECOGNIZED_OPERATION, "not an operation of this SOP class and role", service=command.service)
         if command.has_data_set is (command.command_field == CommandField.C_ECHO_RQ):
@@ -207,13 +206,9 @@ class Provider:
         await self._respond(message, self._guard(lambda: self.services.echo(request) if self.services.echo else None))
 
     async def _store(self, message: Message) -> None:
-        receiving = _Receiving(self, self._request(message))
-        try:
-            await self.session.stream(receiving.write)
-        except BaseException:
-            receiving.discard()
-            raise
-        await self._respond(message, receiving.finish())
+        request, limits = self._request(message), self.session.layer.limits
+        limit = limits.data_set if self.services.sink is not None else limits.data_set_in_memory
+        await self._respond(message, await receive(self.session, lambda: _open_sink(self.services, request), limit, self.failure))
 
     async def _find(self, message: Message) -> None:
         request = await self._request_with_identifier(message)
@@ -321,73 +316,11 @@ def offer(services: Services, *, any_storage: bool = False) -> Choose:
     return choose
 
 
-class _Receiving:
-    """Stands between the association and a sink: a sink that fails gets no more bytes, and the rest is read and dropped."""
-
-    def __init__(self, provider: Provider, request: Request) -> None:
-        self._provider = provider
-        limits = provider.session.layer.limits
-        self._left = limits.data_set if provider.services.sink is not None else limits.data_set_in_memory
-        self._failure: Exception | None = None
-        self._sink: Sink | None = None
-        try:
-            self._sink = _open_sink(provider.services, request)
-        except Exception as error:
-            self._failure = error
-
-    def write(self, pieces: Sequence[memoryview]) -> None:
-        if self._sink is None:
-            return
-        self._left -= sum(map(len, pieces))
-        try:
-            if self._left < 0:
-                raise Refused(codes.OUT_OF_RESOURCES, "the data set is longer than this provider takes")
-            self._sink.write(pieces)
-        except Exception as error:
-            self._failure = error
-            self.discard()
-
-    def finish(self) -> Status:
-        """Keeps the data set and gives the operation's status."""
-        sink, self._sink = self._sink, None
-        if self._failure is not None or sink is None:
-            return self._provider.failure(self._failure or RuntimeError("no sink"))
-        return self._provider._guard(sink.finish)
-
-    def discard(self) -> None:
-        sink, self._sink = self._sink, None
-        try:
-            if sink is not None:
-                sink.discard()
-        except Exception as error:
-            self._provider.failure(error)
-
-
 def _open_sink(services: Services, request: Request) -> Sink:
     if services.sink is not None:
         return services.sink(request)
     assert services.store is not None, "storage is negotiated only where one of them is there"
-    return _Collector(services.store, request)
-
-
-class _Collector:
-    """The sink of `Services.store`: collects the data set in memory."""
-
-    def __init__(self, store: Callable[[Request, DataSet], Answer], request: Request) -> None:
-        self._store = store
-        self._request = request
-        self._held = bytearray()  # no list of the pieces: they may be of two bytes, or none
-
-    def write(self, pieces: Sequence[memoryview]) -> None:
-        for piece in pieces:
-            self._held += piece
-
-    def finish(self) -> Answer:
-        encoded, self._held = bytes(self._held), bytearray()
-        return self._store(self._request, DataSet(encoded, self._request.context.transfer_syntax))
-
-    def discard(self) -> None:
-        self._held = bytearray()
+    return Collector(services.store, request)
 
 
 _END = (Status(codes.SUCCESS), DataSet(b"", UID("")))

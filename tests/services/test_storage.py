@@ -35,7 +35,8 @@ from dimse.errors import Aborted, ContextRefused, DataError, Refused, UsageError
 from dimse.services.handlers import Answer, Peer, Request, Services, Sink
 from dimse.services.messages import Message
 from dimse.services.plan import contexts_for
-from dimse.services.scp import MAX_ERRORS, _Collector
+from dimse.services.receiving import Collector
+from dimse.services.scp import MAX_ERRORS
 from dimse.services.session import Session
 from dimse.services.sinks import FolderSink
 
@@ -308,7 +309,7 @@ def test_what_fails_is_let_go(front: Front) -> None:
 def test_pieces_of_no_length_and_little() -> None:
     """What is collected in memory takes what it is long, in however small pieces it comes."""
     kept: list[DataSet] = []
-    sink = _Collector(lambda request, data_set: kept.append(data_set), _request(instance(1)))
+    sink = Collector(lambda request, data_set: kept.append(data_set), _request(instance(1)))
     tracemalloc.start()
     try:
         for _ in range(100):

@@ -54,6 +54,10 @@ class Files:
         """A new folder, its owner's only."""
         os.mkdir(path, 0o700)  # noqa: PTH102
 
+    def remove_folder(self, path: str) -> None:
+        """Takes away an empty folder."""
+        os.rmdir(path)  # noqa: PTH106
+
     def flush_folder(self, path: str) -> None:
         """Has the names in a folder on disk (fsync)."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

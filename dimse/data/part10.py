@@ -37,6 +37,9 @@ class FileMeta:
     implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
     implementation_version_name: str = IMPLEMENTATION_VERSION_NAME
     source_application_entity_title: str = ""
+    private_information_creator_uid: str = ""
+    private_information: bytes = b""
+    """What its creator meant it to be: none without one. Of `encode` these are the last bytes."""
 
     def encode(self) -> bytes:
         """The head of a file, to be followed by the data set: preamble of zeros, prefix, group 2 (PS3.10 7.1)."""
@@ -47,9 +50,12 @@ class FileMeta:
             (0x00020012, "UI", self.implementation_class_uid),
             (0x00020013, "SH", self.implementation_version_name),
             (0x00020016, "AE", self.source_application_entity_title),
+            (0x00020100, "UI", self.private_information_creator_uid),
         ]
         group = _element(0x00020001, "OB", b"\0\1")
         group += b"".join(_element(tag, vr, text.encode("latin-1")) for tag, vr, text in values if text)
+        if self.private_information_creator_uid and self.private_information:
+            group += _element(0x00020102, "OB", self.private_information)
         return bytes(PREAMBLE) + PREFIX + _element(0x00020000, "UL", struct.pack("<I", len(group))) + group
 
 
@@ -122,6 +128,7 @@ def _meta(values: dict[int, bytes]) -> FileMeta:
             clause="PS3.10 7.1",
             advice="nothing else says how the data set is encoded: convert the file with a tool that lets you say it",
         )
+    creator = _text(values, 0x0100)
     return FileMeta(
         UID(_text(values, 0x0002)),
         UID(_text(values, 0x0003)),
@@ -129,6 +136,8 @@ def _meta(values: dict[int, bytes]) -> FileMeta:
         _text(values, 0x0012),
         _text(values, 0x0013),
         _text(values, 0x0016),
+        creator,
+        values.get(0x0102, b"") if creator else b"",
     )
 
 

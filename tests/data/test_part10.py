@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,17 @@ def test_pydicom_reads_what_is_written() -> None:
     assert file.file_meta.FileMetaInformationVersion == b"\0\1"
     assert file.file_meta.FileMetaInformationGroupLength == len(META.encode()) - PREAMBLE - 4 - 12
     assert file.file_meta.SourceApplicationEntityTitle == "ME"
+
+
+def test_private_information_stands_at_the_end_and_belongs_to_its_creator() -> None:
+    from pydicom import dcmread
+
+    meta = replace(META, private_information_creator_uid="1.2.9", private_information=b"ab")
+    head = meta.encode()
+    assert head.endswith(explicit(0x0100, b"UI", b"1.2.9\0") + explicit(0x0102, b"OB", b"ab"))
+    assert read_meta(head + DATA) == (meta, len(head))
+    assert dcmread(io.BytesIO(head + DATA)).file_meta.PrivateInformation == b"ab"
+    assert replace(META, private_information=b"ab").encode() == META.encode()
 
 
 def test_an_absent_element_is_empty_and_not_written() -> None:

@@ -59,6 +59,7 @@ from dimse.errors import (
     UsageError,
 )
 from dimse.services.handlers import Address, Peer, Request, Services, Sink, User
+from dimse.services.options import QueryOption
 from dimse.services.passcodes import Passcodes
 from dimse.services.plan import batches, contexts_for
 from dimse.services.scp import Report
@@ -110,6 +111,7 @@ __all__ = [
     "Peer",
     "Progress",
     "ProtocolError",
+    "QueryOption",
     "RefusedContext",
     "Refused",
     "Rejected",

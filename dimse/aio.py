@@ -21,7 +21,7 @@ import pdu
 from dimse.association.config import Limits, Timeouts
 from dimse.association.events import Trace
 from dimse.association.layer import UpperLayer
-from dimse.association.negotiation import Context, propose
+from dimse.association.negotiation import Context, Extended, propose
 from dimse.errors import Aborted, UsageError, without_values
 from dimse.services import scu
 from dimse.services.reception import CHECKS, Reception
@@ -169,7 +169,8 @@ class connect:  # noqa: N801 - used as a function: `await connect(...)` or `asyn
     """Asks the AE `called` at `host:port` for an association (PS3.8 7.1), as `dimse.connect` does; await it or enter it.
 
     `contexts` are abstract syntaxes, or `Context`s with their transfer syntaxes and roles; `operations` the window of
-    operations under way to ask for (0: no limit). `tls` secures the connection; `identity` is this side's user. Raises
+    operations under way to ask for (0: no limit). `tls` secures the connection; `identity` is this side's user. `extended` is
+    the application information to propose by SOP class (PS3.7 D.3.3.5): what the peer grants is the association's `extended`. Raises
     `Unreachable`, `TLSFailed`, `Rejected`, `Aborted`, `TimedOut`, `ConnectionLost`.
     """
 
@@ -184,12 +185,13 @@ class connect:  # noqa: N801 - used as a function: `await connect(...)` or `asyn
         operations: int = 1,
         tls: TLS | None = None,
         identity: Identity | None = None,
+        extended: Extended = (),
         timeouts: Timeouts = Timeouts(),
         limits: Limits = Limits(),
         trace: Trace | None = None,
     ) -> None:
         shown = identity.item(secured=tls is not None and not tls.unsafe_no_verify) if identity else None
-        request = propose(called, calling, contexts, max_pdu=limits.max_pdu, operations=operations, identity=shown)
+        request = propose(called, calling, contexts, max_pdu=limits.max_pdu, operations=operations, identity=shown, extended=extended)
         self._where = host, port
         self._tls = tls
         self._layer = UpperLayer.requestor(request, timeouts=timeouts, limits=limits, trace=trace)

@@ -9,8 +9,8 @@ Three steps, each a function from values to values:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pdu
@@ -72,7 +72,8 @@ class Agreement:
     """What an A-ASSOCIATE-RQ and its A-ASSOCIATE-AC agree on.
 
     `max_pdu_requestor` and `max_pdu_acceptor` are the longest P-DATA-TF that each side takes (0: no limit). `operations` is
-    how many operations the requestor may have under way (0: no limit; PS3.7 D.3.3.3).
+    how many operations the requestor may have under way (0: no limit; PS3.7 D.3.3.3). `extended` is the application information
+    that the acceptor grants for SOP classes that the requestor named (PS3.7 D.3.3.5).
     """
 
     contexts: Mapping[int, AcceptedContext]
@@ -80,6 +81,7 @@ class Agreement:
     max_pdu_requestor: int
     max_pdu_acceptor: int
     operations: int
+    extended: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,10 @@ class Accept:
 
 Choose = Callable[[Context], Accept | pdu.ContextResult]
 """An acceptor's policy: what becomes of one proposed context."""
+Grant = Callable[[UID, bytes], bytes | None]
+"""An acceptor's policy: what it grants of a SOP class's proposed application information (PS3.7 D.3.3.5); None: it says nothing."""
+Extended = Mapping[str, bytes] | Mapping[UID, bytes] | Sequence[pdu.ExtendedNegotiation | pdu.CommonExtendedNegotiation]
+"""Application information to propose: by SOP class, or as items."""
 
 
 def propose(
@@ -103,7 +109,7 @@ def propose(
     max_pdu: int = Limits().max_pdu,
     operations: int = 1,
     identity: pdu.UserIdentityRQ | None = None,
-    extended: Sequence[pdu.ExtendedNegotiation | pdu.CommonExtendedNegotiation] = (),
+    extended: Extended = (),
 ) -> pdu.AssociateRQ:
     """The A-ASSOCIATE-RQ for these contexts (a bare UID stands for a `Context` of that abstract syntax); ids are 1, 3, 5...
 
@@ -124,7 +130,7 @@ def propose(
         *([pdu.AsynchronousOperations(operations, 1)] if operations != 1 else []),
         *roles.values(),
         pdu.ImplementationVersionName(IMPLEMENTATION_VERSION_NAME),
-        *extended,
+        *_extended_items(extended),
         *([identity] if identity else []),
     )
     request = pdu.AssociateRQ(called, calling, (pdu.ApplicationContext(), *proposed, pdu.UserInformation(user)))
@@ -138,6 +144,12 @@ def _context(uid: str) -> Context:
             f"{uid!r} is no UID", "PS3.5 9.1", "name a SOP class, dimse.Verification for instance; a Context may have any text"
         )
     return Context(uid)
+
+
+def _extended_items(extended: Extended) -> Sequence[pdu.UserItem]:
+    if isinstance(extended, Mapping):
+        return [pdu.ExtendedNegotiation(uid, information) for uid, information in extended.items()]
+    return extended
 
 
 def refusal(rq: pdu.AssociateRQ) -> pdu.AssociateRJ | None:
@@ -173,10 +185,12 @@ def answer(
     aet: str | None = None,
     max_pdu: int = Limits().max_pdu,
     operations: int = Limits().operations,
+    grant: Grant | None = None,
 ) -> pdu.AssociateAC | pdu.AssociateRJ:
     """The acceptor's answer. Every proposed context gets one result; nothing is accepted that was not proposed.
 
-    `aet`: the AE title that the request must call (None: any). An association in which no context is accepted is still
+    `aet`: the AE title that the request must call (None: any). `grant`: what becomes of the application information that is proposed
+    for SOP classes (None: nothing is said of it, which grants nothing). An association in which no context is accepted is still
     accepted, as the standard has it (PS3.8 7.1.1.14 speaks of each context by itself).
     """
     if rejection := refusal(rq):
@@ -185,12 +199,14 @@ def answer(
         return pdu.AssociateRJ(result=1, source=1, reason=7)
     roles = {r.sop_class: r for r in rq.user_items if isinstance(r, pdu.RoleSelection)}
     results = [_result(proposal, roles, choose) for proposal in _proposals(rq)]
+    accepted = [(context, choice) for context, choice in results if isinstance(choice, Accept)]
     user: tuple[pdu.UserItem, ...] = (
         pdu.MaximumLength(max_pdu),
         pdu.ImplementationClassUID(IMPLEMENTATION_CLASS_UID),
         *_granted_operations(rq, operations),
-        *_granted_roles(roles, [(c, a) for c, a in results if isinstance(a, Accept)]),
+        *_granted_roles(roles, accepted),
         pdu.ImplementationVersionName(IMPLEMENTATION_VERSION_NAME),
+        *_granted_information(rq, grant, {context.abstract_syntax for context, _ in accepted}),
     )
     contexts = tuple(_result_item(proposal, choice) for proposal, (_, choice) in zip(_proposals(rq), results, strict=True))
     return pdu.AssociateAC(rq.called, rq.calling, (pdu.ApplicationContext(), *contexts, pdu.UserInformation(user)))
@@ -218,7 +234,7 @@ def agree(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> Agreement:
         else:
             result = pdu.ContextResult.NO_REASON if item is None else item.result
             refused.append(RefusedContext(id, Context(proposal.abstract_syntax, proposal.transfer_syntaxes), result))
-    return Agreement(accepted, tuple(refused), _max_pdu(rq), _max_pdu(ac), _agreed_operations(rq, ac))
+    return Agreement(accepted, tuple(refused), _max_pdu(rq), _max_pdu(ac), _agreed_operations(rq, ac), _agreed_information(rq, ac))
 
 
 def _is_ae_title(text: str) -> bool:
@@ -274,6 +290,14 @@ def _granted_roles(asked: Mapping[str, pdu.RoleSelection], accepted: Sequence[tu
     return list(granted.values())
 
 
+def _granted_information(rq: pdu.AssociateRQ, grant: Grant | None, accepted: Collection[str]) -> list[pdu.ExtendedNegotiation]:
+    """The application information of the SOP classes for which some was proposed and a context was accepted (PS3.7 D.3.3.5.2)."""
+    if grant is None:
+        return []
+    granted = {uid: grant(UID(uid), information) for uid, information in _information(rq).items() if uid in accepted}
+    return [pdu.ExtendedNegotiation(uid, information) for uid, information in granted.items() if information is not None]
+
+
 def _granted_operations(rq: pdu.AssociateRQ, operations: int) -> list[pdu.AsynchronousOperations]:
     """The answer to a proposed window: never more than asked for, and we never invoke on the requestor's side (PS3.7 D.3.3.3)."""
     asked = rq.user_item(pdu.AsynchronousOperations)
@@ -301,6 +325,17 @@ def _agreed_roles(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> dict[str, tuple[b
     asked = {r.sop_class: r for r in rq.user_items if isinstance(r, pdu.RoleSelection)}
     answered = [r for r in ac.user_items if isinstance(r, pdu.RoleSelection) and r.sop_class in asked]
     return {r.sop_class: (r.scu and asked[r.sop_class].scu, r.scp and asked[r.sop_class].scp) for r in answered}
+
+
+def _agreed_information(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> dict[str, bytes]:
+    """SOP class -> the application information of the answer, which counts where the request has some too."""
+    asked = _information(rq)
+    return {uid: information for uid, information in _information(ac).items() if uid in asked}
+
+
+def _information(request_or_answer: pdu.AssociateRQ | pdu.AssociateAC) -> dict[str, bytes]:
+    """SOP class -> its application information, of which there is to be one (PS3.7 D.3.3.5)."""
+    return {item.sop_class: item.information for item in request_or_answer.user_items if isinstance(item, pdu.ExtendedNegotiation)}
 
 
 def _max_pdu(request_or_answer: pdu.AssociateRQ | pdu.AssociateAC) -> int:

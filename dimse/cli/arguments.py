@@ -98,6 +98,17 @@ class Parser(argparse.ArgumentParser):
             default=[],
             help="key by keyword or as gggg,eeee; overrides the query file. QueryRetrieveLevel is STUDY if nothing names it",
         )
+        words = "ask for relational queries and retrievals: without the unique keys of the levels above"
+        group.add_argument("--relational", action="store_true", help=words)
+
+    def add_matching(self) -> None:
+        """What a C-FIND can ask for besides (PS3.4 C.5.1.1)."""
+        group = self.add_argument_group("matching", "A peer may grant these or not, and is asked for them before the query.")
+        words = "match a range of dates and one of times together, as one of moments"
+        group.add_argument("--combined-datetime", action="store_true", help=words)
+        group.add_argument("--fuzzy", action="store_true", help="match person names by more than their letters")
+        words = "dates and times are in the time zone that the query names (-k TimezoneOffsetFromUTC=+0100)"
+        group.add_argument("--timezone", action="store_true", help=words)
 
     def add_trace(self) -> None:
         """What every command has that opens or accepts associations."""

@@ -9,12 +9,14 @@ from operator import attrgetter
 from dimse.association.events import Trace, TraceRecord
 from dimse.association.negotiation import AcceptedContext, Context, RefusedContext
 from dimse.blocking import Association
+from dimse.cli.options import answers
 from dimse.cli.output import Output, clean, plural
 from dimse.cli.peer import Target, context_words
 from dimse.cli.timeline import Entry, uid_words, user_words, words_of
 from dimse.data import uids
 from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, UID
 from dimse.errors import explained
+from dimse.services.options import QueryOption, options_of
 from dimse.tracing import Lines
 
 QUERIES = (
@@ -30,6 +32,8 @@ COMPRESSED = (
     uids.DeflatedExplicitVRLittleEndian,
 )  # fmt: skip
 """Each is proposed in a context of its own, for of several in one the answer names a single one."""
+OPTIONS: dict[str, bytes] = {uid: QueryOption.encode(*options_of(uid)) for uid in QUERIES if uid != uids.ModalityWorklistFind}
+"""The options of queries and retrievals to ask for (PS3.4 C.5)."""
 OPERATIONS = 16
 """The asynchronous operations window to ask for, which most peers do not grant."""
 
@@ -53,8 +57,8 @@ class Negotiation:
         self._lines = Lines(self._note)
 
     def watched(self, target: Target) -> Target:
-        """The same target, whose negotiation is kept here, with a window to ask for."""
-        return replace(target, trace=self._beside(target.trace), operations=OPERATIONS)
+        """The same target, whose negotiation is kept here, with a window and all options of queries to ask for."""
+        return replace(target, trace=self._beside(target.trace), operations=OPERATIONS, extended=OPTIONS)
 
     def tell(self, target: Target, association: Association, out: Output) -> None:
         """Prints what was proposed, what was answered, and the judgement of each context."""
@@ -95,6 +99,10 @@ class Negotiation:
         )
         window = plural(agreement.operations, "operation") if agreement.operations else "any number of operations"
         out.line(f"  agreed     {longest}; {window} at once")
+        usable = {context.abstract_syntax for context in association.accepted}
+        for uid, granted, missing in answers(OPTIONS, association.extended):
+            if uid in usable:
+                out.line(f"  options    {uid.name}: {granted or 'nothing'} granted{f', not {missing}' if missing else ''}")
         contexts: list[AcceptedContext | RefusedContext] = [*association.accepted, *association.refused]
         proposed = {context["id"]: context["transfer_syntaxes"] for context in self.request["contexts"]}
         for context in sorted(contexts, key=attrgetter("id")):

@@ -26,6 +26,7 @@ examples:
   dimse find -k PatientName="Doe*" -k StudyDate=20240101- -k StudyInstanceUID HOST 104
   dimse find -P -k QueryRetrieveLevel=PATIENT -k 0010,0020 -k 0010,0010 HOST 104
   dimse find -k StudyInstanceUID=1.2.3 -k QueryRetrieveLevel=SERIES -k Modality HOST 104
+  dimse find --relational -k QueryRetrieveLevel=SERIES -k Modality=CT -k PatientID HOST 104
   dimse find --json HOST 104 query.dcm
 """
 
@@ -35,6 +36,7 @@ def parser() -> Parser:
     command = Parser("find", "Queries an archive (C-FIND); prints a line for each match.", EXAMPLES)
     command.add_peer()
     command.add_query()
+    command.add_matching()
     command.add_json()
     command.add_argument("-od", "--output-directory", metavar="DIR", type=path, help="also keep each match there, as rsp0001.dcm and so on")
     command.add_argument("--cancel", metavar="N", type=count, help="cancel each query after so many matches")
@@ -46,8 +48,9 @@ def run(args: argparse.Namespace, out: Output) -> int:
     asked = queries(args)
     models = [model(args, query, PatientRootFind, StudyRootFind) for query in asked]
     keep = _keeper(args.output_directory)
-    target, found, unreadable = Target.of(args, out), 0, 0
+    target, found, unreadable = Target.of(args, out).asking(args, models), 0, 0
     with associated(target, list(dict.fromkeys(models)), out) as association:
+        target.tell_options(association, out)
         for query, root in zip(asked, models, strict=True):
             asking = _Asking(association, query, root, out, found)
             asking.run(args.cancel, keep)

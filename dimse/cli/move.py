@@ -45,9 +45,10 @@ def run(args: argparse.Namespace, out: Output) -> int:
         raise Failure(USAGE, "say what to move: -k StudyInstanceUID=..., or a query file; 'dimse move --help' tells more")
     asked = queries(args)
     models = [model(args, query, PatientRootMove, StudyRootMove) for query in asked]
-    target, good = Target.of(args, out), True
+    target, good = Target.of(args, out).asking(args, models), True
     contexts = [context for root in dict.fromkeys(models) for context in (root, FIND_OF[root])]
     with associated(target, contexts, out) as association:
+        target.tell_options(association, out)
         for query, root in zip(asked, models, strict=True):
             start = time.perf_counter()
             result = _move(association, query, root, args.move, out)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pdu
 from dimse.association.config import Limits, Timeouts
@@ -15,6 +15,7 @@ from dimse.blocking import Association, connect
 from dimse.cli import arguments
 from dimse.cli.failures import FAILED, Failure, broken, no_association
 from dimse.cli.output import Output, clean, place
+from dimse.data.uids import UID
 from dimse.errors import AssociationError, ContextRefused, OperationFailed, ProtocolError
 from dimse.services.security import TLS
 from dimse.services.users import Identity
@@ -34,6 +35,7 @@ class Target:
     operations: int = 1
     tls: TLS | None = None
     identity: Identity | None = None
+    extended: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, args: argparse.Namespace, out: Output) -> Target:
@@ -46,6 +48,12 @@ class Target:
 
         tls = client_tls(args, out)
         return replace(target, tls=tls, identity=identity_of(args, tls))
+
+    def asking(self, args: argparse.Namespace, models: Iterable[UID]) -> Target:
+        """The same target, which is asked for the options of these SOP classes that the arguments name (--relational and so on)."""
+        from dimse.cli.options import asked
+
+        return replace(self, extended=asked(args, models))
 
     def __str__(self) -> str:
         return f"{self.called} at {place(self.host, self.port)}"
@@ -67,6 +75,7 @@ class Target:
                 operations=self.operations,
                 tls=self.tls,
                 identity=self.identity,
+                extended=self.extended,
                 timeouts=self.timeouts,
                 limits=self.limits,
                 trace=self.trace,
@@ -76,6 +85,17 @@ class Target:
         if out.verbose:
             _tell(self, association, out)
         return association
+
+    def tell_options(self, association: Association, out: Output) -> None:
+        """What the peer does not grant, for the answers will not be those that were asked for; with -v also what it does."""
+        from dimse.cli.options import answers
+
+        usable = {context.abstract_syntax for context in association.accepted}
+        for uid, granted, missing in answers(self.extended, association.extended):
+            if missing and uid in usable:
+                out.note(f"{out.program}: {self} does not grant {missing} in {uid.name} (PS3.7 D.3.3.5): it answers as without")
+            if granted:
+                out.detail(f"  granted in {uid.name}: {granted}")
 
 
 @contextmanager
@@ -107,8 +127,6 @@ def release(association: Association, out: Output) -> None:
 
 def context_words(abstract_syntax: str, transfer_syntaxes: Sequence[str]) -> str:
     """A presentation context in words."""
-    from dimse.data.uids import UID
-
     return f"{clean(UID(abstract_syntax).name)} in {' or '.join(clean(UID(t).name) for t in transfer_syntaxes)}"
 
 

@@ -1,6 +1,6 @@
 """What a provider is made of: plain callables, one per service, and the values they are given.
 
-    Services(echo=..., sink=..., store=..., find=..., get=..., move=..., where=...)
+    Services(echo=..., sink=..., store=..., find=..., get=..., move=..., where=..., extended=...)
 
 A service without its callable is not offered at negotiation. A handler fails an operation by `raise Refused(status,
 comment)`; any other exception is reported to the front's log and answered 0110H (PS3.7 C.5.16, processing failure). Either
@@ -19,6 +19,7 @@ from dimse.data.commands import CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.sources import Source
 from dimse.data.status import Status
+from dimse.data.uids import UID
 from dimse.services.security import TLS, Security
 
 Answer = Status | int | None
@@ -111,6 +112,8 @@ class Services:
     get    C-GET: the instances to send back on this association.
     move   C-MOVE: the instances to send to the destination.
     where  C-MOVE: the address of the destination AE title; raises `Refused(0xA801)` for one that is not known.
+    extended  the options of the services: what is granted of the application information that was proposed for a SOP class (PS3.7
+           D.3.3.5); None if nothing is to be said of it. What was granted comes with each `Request`.
     """
 
     echo: Callable[[Request], Answer] | None = answer_echo
@@ -120,6 +123,7 @@ class Services:
     get: Callable[[Request], Sequence[Source]] | None = None
     move: Callable[[Request], Sequence[Source]] | None = None
     where: Callable[[Request, str], Address] | None = None
+    extended: Callable[[UID, bytes], bytes | None] | None = None
 
     def __post_init__(self) -> None:
         if self.sink is not None and self.store is not None:

@@ -16,13 +16,10 @@ from dimse.data.status import Status
 from dimse.data.uids import (
     DEFAULT_TRANSFER_SYNTAXES,
     UID,
-    PatientRootFind,
     PatientRootGet,
     PatientRootMove,
-    PatientStudyOnlyFind,
     PatientStudyOnlyGet,
     PatientStudyOnlyMove,
-    StudyRootFind,
     StudyRootGet,
     StudyRootMove,
     Verification,
@@ -32,13 +29,13 @@ from dimse.services.admission import NOT_IDENTIFIED, Admit, Identify, TurnedAway
 from dimse.services.answers import ending, pending, refusal
 from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink, User
 from dimse.services.messages import Message
+from dimse.services.options import FIND_MODELS
 from dimse.services.receiving import Collector, fault_of, receive
 from dimse.services.scu import HAS_DATA_SET
 from dimse.services.session import PeerReleased, Session
 from dimse.services.subops import provide
 from dimse.services.users import Unidentified, confirmed
 
-FIND_MODELS = frozenset({PatientRootFind, StudyRootFind, PatientStudyOnlyFind})
 GET_MODELS = frozenset({PatientRootGet, StudyRootGet, PatientStudyOnlyGet})
 MOVE_MODELS = frozenset({PatientRootMove, StudyRootMove, PatientStudyOnlyMove})
 OPERATIONS = {
@@ -148,7 +145,8 @@ class Provider:
             return turned_away
         limits, called = self.session.layer.limits, self._aet if self._check_called else None
         choose = offer(self.services, any_storage=self._any_storage)
-        reply = answer(request, choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations)
+        grant = self._grant if self.services.extended else None
+        reply = answer(request, choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations, grant=grant)
         if isinstance(reply, pdu.AssociateRJ):
             return TurnedAway(reply)
         if self._identify is None:
@@ -160,6 +158,17 @@ class Provider:
         self._user = found
         self.report.peer = self._peer(request)
         return confirmed(reply, shown, found)
+
+    def _grant(self, sop_class: UID, proposed: bytes) -> bytes | None:
+        """What the services grant of a SOP class's options; nothing, if they fail to say."""
+        try:
+            granted = self.services.extended(sop_class, proposed) if self.services.extended else None
+            if granted is not None:
+                pdu.ExtendedNegotiation(sop_class, granted).encode()  # what is no answer is to raise here
+        except Exception as error:
+            self.failure(error)
+            return None
+        return granted
 
     def _peer(self, request: pdu.AssociateRQ) -> Peer:
         calling, called = printable(request.calling), printable(request.called)
@@ -241,7 +250,8 @@ class Provider:
     # Helpers
 
     def _request(self, message: Message, identifier: DataSet | None = None) -> Request:
-        return Request(self.report.peer, message.command, message.context, identifier)
+        extended = self.session.agreement.extended.get(message.context.abstract_syntax, b"")
+        return Request(self.report.peer, message.command, message.context, identifier, extended)
 
     async def _request_with_identifier(self, message: Message) -> Request | Status:
         limits, syntax, service = self.session.layer.limits, message.context.transfer_syntax, message.command.service

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import NoReturn, TypeVar
 
@@ -399,6 +399,11 @@ class Negotiated:
     def refused(self) -> tuple[RefusedContext, ...]:
         """The presentation contexts that the peer did not accept, each with its result."""
         return self.session.agreement.refused
+
+    @property
+    def extended(self) -> Mapping[str, bytes]:
+        """What the peer granted of the application information that was proposed, by SOP class (PS3.7 D.3.3.5)."""
+        return self.session.agreement.extended
 
     @property
     def max_pdu(self) -> int:

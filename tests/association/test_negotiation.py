@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import pdu
 from dimse.association import Accept, AcceptedContext, Agreement, Context, Limits, UpperLayer, agree, answer, propose
 from dimse.association.events import AbortIndication, AssociateRefusal
-from dimse.association.negotiation import Choose, RefusedContext, refusal
+from dimse.association.negotiation import Choose, Grant, RefusedContext, refusal
 from dimse.association.table import State
 from dimse.data.uids import UID
 from dimse.errors import UsageError
@@ -331,6 +331,59 @@ def test_proposal_has_what_it_was_told() -> None:
     plain = propose("PACS", "ME", [VERIFICATION])
     assert not any(isinstance(item, pdu.AsynchronousOperations | pdu.RoleSelection | pdu.UserIdentityRQ) for item in plain.user_items)
     assert plain.user_item(pdu.MaximumLength) == pdu.MaximumLength(Limits().max_pdu)
+
+
+# Application information of SOP classes
+
+
+RELATIONAL, FUZZY = pdu.ExtendedNegotiation(VERIFICATION, b"\1"), pdu.ExtendedNegotiation(CT, b"\0\0\1")
+OPTIONED = request(ONE, THREE, user=[RELATIONAL, FUZZY, pdu.ExtendedNegotiation("1.2.3", b"\1")])
+
+
+def _information(rq: pdu.AssociateRQ, grant: Grant | None, choose: Choose = anything) -> list[pdu.ExtendedNegotiation]:
+    """What the answer says of application information."""
+    ac = answer(rq, choose, grant=grant)
+    assert isinstance(ac, pdu.AssociateAC)
+    return [item for item in ac.user_items if isinstance(item, pdu.ExtendedNegotiation)]
+
+
+def test_application_information_is_granted_as_the_acceptor_says() -> None:
+    asked: list[tuple[UID, bytes]] = []
+
+    def grant(sop_class: UID, proposed: bytes) -> bytes | None:
+        asked.append((sop_class, proposed))
+        return b"\0\0\0" if sop_class == CT else proposed
+
+    assert _information(OPTIONED, grant) == [RELATIONAL, pdu.ExtendedNegotiation(CT, b"\0\0\0")]
+    assert asked == [(VERIFICATION, b"\1"), (CT, b"\0\0\1")]
+    assert isinstance(asked[0][0], UID)
+
+
+def test_without_a_say_nothing_is_said_of_application_information() -> None:
+    assert _information(OPTIONED, None) == []
+    assert _information(OPTIONED, lambda sop_class, proposed: None) == []
+    assert _information(request(ONE), lambda sop_class, proposed: b"\1") == []
+
+
+def test_application_information_of_a_refused_sop_class_is_not_granted() -> None:
+    def only_ct(context: Context) -> Accept | ContextResult:
+        return anything(context) if context.abstract_syntax == CT else ContextResult.USER_REJECTION
+
+    assert _information(OPTIONED, lambda sop_class, proposed: proposed, only_ct) == [FUZZY]
+
+
+def test_application_information_counts_where_both_sides_name_the_sop_class() -> None:
+    ac = acceptance(YES, user=[pdu.ExtendedNegotiation(VERIFICATION, b"\0"), pdu.ExtendedNegotiation("1.2.4", b"\1")])
+    assert agree(OPTIONED, ac).extended == {VERIFICATION: b"\0"}
+    assert agree(OPTIONED, acceptance(YES)).extended == {}
+    assert agree(request(ONE), ac).extended == {}
+
+
+def test_application_information_is_proposed_by_sop_class() -> None:
+    rq = propose("PACS", "ME", [CT, VERIFICATION], extended={VERIFICATION: b"\1", CT: b"\0\0\1"})
+    assert [item for item in rq.user_items if isinstance(item, pdu.ExtendedNegotiation)] == [RELATIONAL, FUZZY]
+    with pytest.raises(ValueError, match="SOP-class-uid"):
+        propose("PACS", "ME", [CT], extended={"\u0661.2": b"\1"})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import dimse
 import pdu
 from dimse.cli.explain import probes
 from dimse.data.commands import CommandField
-from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, ImplicitVRLittleEndian
+from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, ImplicitVRLittleEndian, StudyRootGet
 from dimse.errors import ABORT_ADVICE, CONTEXT_ADVICE, REJECTION_ADVICE
 
 from .conftest import HOST, Run
@@ -48,6 +48,7 @@ def everything() -> dimse.Services:
         move=lambda request: (),
         where=lambda request, title: dimse.Address(title, HOST, 1),
         get=lambda request: (),
+        extended=lambda sop_class, proposed: None if sop_class == StudyRootGet else proposed[:3],
     )
 
 
@@ -64,7 +65,14 @@ def test_an_answer_of_our_own_provider(run: Run, serving: Start) -> None:
         "  this side  asynchronous operations window invoked 16, performed 1",
         "  the peer   asynchronous operations window invoked 16, performed 1",
         "  the peer   role selection Secondary Capture Image Storage, scu: yes, scp: yes",
+        "  this side  extended negotiation Study Root Query/Retrieve Information Model - FIND, information 01010101010101",
+        "  the peer   extended negotiation Study Root Query/Retrieve Information Model - FIND, information 010101",
         "  agreed     PDUs of at most 131072 bytes to the peer, 131072 to this side; 16 operations at once",
+        "  options    Study Root Query/Retrieve Information Model - FIND: relational queries and retrievals, combined date and time "
+        "matching, fuzzy matching of person names granted, not time zone adjustment, conversion of enhanced multi-frame images, "
+        "empty value matching, multiple value matching",
+        "  options    Patient Root Query/Retrieve Information Model - MOVE: relational queries and retrievals granted",
+        "  options    Study Root Query/Retrieve Information Model - GET: nothing granted, not relational queries and retrievals",
         f"  context 1   accepted  Verification SOP Class in {CHOSEN} (rather than Implicit VR Little Endian), this side as SCU",
         "  context 43  accepted  CT Image Storage in RLE Lossless, this side as SCU",
     ):

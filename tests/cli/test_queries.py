@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
@@ -200,6 +201,42 @@ def test_cancel(run: Run, port: int, asked: Asked) -> None:
     assert "\n3 matches, " in said.out
 
 
+QUERY_OPTIONS = ("--relational", "--combined-datetime", "--fuzzy", "--timezone")
+
+
+@pytest.mark.parametrize(
+    ("options", "proposed", "granted", "told"),
+    [
+        ([], [], b"", ""),
+        (["--relational"], [b"\1"], b"\1", ""),
+        (["--fuzzy"], [b"\0\0\1"], b"\0\0\1", ""),
+        (["--combined-datetime"], [b"\0\1\0"], b"\0\1\0", ""),
+        (QUERY_OPTIONS, [b"\1\1\1\1"], b"\1\1\1\1", ""),
+        (["--relational"], [b"\1"], None, "relational queries and retrievals"),
+        (["--relational"], [b"\1"], b"\0", "relational queries and retrievals"),
+        (QUERY_OPTIONS, [b"\1\1\1\1"], b"\1\1\0", "fuzzy matching of person names, time zone adjustment"),
+    ],
+)
+def test_options_of_a_query(
+    run: Run, serving: Start, asked: Asked, options: Sequence[str], proposed: list[bytes], granted: bytes | None, told: str
+) -> None:
+    heard: list[tuple[str, bytes]] = []
+
+    def grant(sop_class: dimse.UID, information: bytes) -> bytes | None:
+        heard.append((sop_class, information))
+        return granted
+
+    port = serving(replace(asked.services, extended=grant))
+    said = run("find", *options, "-k", "PatientName", "-aec", "PEER", HOST, port)
+    assert said.code == 0
+    assert heard == [(dimse.StudyRootFind, information) for information in proposed]
+    name = "Study Root Query/Retrieve Information Model - FIND"
+    wanted = f"dimse find: PEER at {HOST}:{port} does not grant {told} in {name} (PS3.7 D.3.3.5): it answers as without\n"
+    assert said.err == (wanted if told else "")
+    verbose = run("find", "-v", *options, "-k", "PatientName", "-aec", "PEER", HOST, port).err
+    assert (f"  granted in {name}: " in verbose) is (b"\1" in (granted or b""))
+
+
 def test_no_match(run: Run, port: int, asked: Asked) -> None:
     asked.answers = []
     said = run("find", "-k", "PatientID", HOST, port)
@@ -278,6 +315,18 @@ def test_move(run: Run, port: int, asked: Asked, serving: Start) -> None:
     assert (result["ok"], result["failed_uids"]) == (False, ["1.2.1"])
     assert "not moved: 1.2.1" in said.err
     assert [model for model, _ in asked.queries] == [dimse.StudyRootMove, "1.2.840.10008.5.1.4.1.2.1.2"]
+
+
+def test_a_relational_move(run: Run, serving: Start, asked: Asked) -> None:
+    heard: list[tuple[str, bytes]] = []
+
+    def grant(sop_class: dimse.UID, information: bytes) -> None:
+        heard.append((sop_class, information))
+
+    port = serving(replace(asked.services, extended=grant))
+    said = run("move", "--relational", "-aem", "NOBODY", "-k", "StudyInstanceUID=1.2", HOST, port)
+    assert heard == [(dimse.StudyRootMove, b"\1")]
+    assert "does not grant relational queries and retrievals in Study Root Query/Retrieve Information Model - MOVE" in said.err
 
 
 def test_a_move_to_nobody(run: Run, port: int) -> None:

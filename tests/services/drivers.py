@@ -23,7 +23,7 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack
 from dimse import aio, blocking
 from dimse.association.config import Limits, Timeouts
 from dimse.association.layer import UpperLayer
-from dimse.association.negotiation import AcceptedContext, Context, RefusedContext, propose
+from dimse.association.negotiation import AcceptedContext, Context, Extended, RefusedContext, propose
 from dimse.data.datasets import DataSet
 from dimse.data.sources import Source
 from dimse.data.status import Status
@@ -67,6 +67,7 @@ class ConnectOptions(TypedDict, total=False):
     operations: int
     tls: TLS | None
     identity: Identity | None
+    extended: Extended
     timeouts: Timeouts
     limits: Limits
 
@@ -149,6 +150,10 @@ class Link(ABC):
     @property
     def identity_response(self) -> bytes | None:
         return self._negotiated.identity_response
+
+    @property
+    def extended(self) -> Mapping[str, bytes]:
+        return self._negotiated.extended
 
     @abstractmethod
     def run(self, service: Coroutine[object, None, R]) -> R:
@@ -322,6 +327,7 @@ class Memory(Front):
             max_pdu=limits.max_pdu,
             operations=options.get("operations", 1),
             identity=shown.item(secured=False) if shown else None,
+            extended=options.get("extended", ()),
         )
         session = Session(self.network.dial(to.host, to.port, UpperLayer.requestor(request, timeouts=timeouts, limits=limits)))
         try:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -24,11 +22,10 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.peers import PEERS, Missing, Peer, running
+from bench.readme import README, machine, made_by, replaced
 from dimse.judge import Case, Finding, Judge, NotServing, Verdict, chosen
 from dimse.judge.runner import GONE
 
-README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- referee: begin -->", "<!-- referee: end -->"
 RECOVERY = 10.0
 """Seconds that a provider has to come back before it is started again."""
 SEVERAL = 3
@@ -147,22 +144,18 @@ def _escaped(cell: str) -> str:
 
 def caption(columns: Sequence[Column], command: str) -> str:
     """When, where and with what the table was made."""
-    lines = [f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {_machine()}:", ""]
+    lines = [f"{made_by(command)}:", ""]
     lines += [f"- {column.name} {column.version}: {column.options}" for column in columns]
     for column in columns:
         lines += [f"- {column.name} {how} at {case}" for case, how in column.deaths.items()]
     return "\n".join(lines)
 
 
-def _machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-
-
 def as_json(columns: Sequence[Column], cases: Sequence[Case]) -> dict[str, object]:
     """Everything that was found, for programs."""
     return {
         "date": time.strftime("%Y-%m-%d"),
-        "machine": _machine(),
+        "machine": machine(),
         "providers": [
             {"name": c.name, "version": c.version, "options": c.options, "deaths": c.deaths, "memory_growth": c.growth} for c in columns
         ],
@@ -183,13 +176,6 @@ def as_json(columns: Sequence[Column], cases: Sequence[Case]) -> dict[str, objec
             for case in cases
         ],
     }
-
-
-def replaced(text: str, content: str) -> str:
-    """The text with other content between the two markers. Raises `ValueError` where it does not have both, once."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"wanted {BEGIN} and, behind it, {END}")
-    return f"{text[: text.index(BEGIN)]}{BEGIN}\n{content}\n{text[text.index(END) :]}"
 
 
 def _say(text: str) -> None:
@@ -235,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         cases = chosen([name for each in args.only for name in each.split(",")], rough=args.rough)
         if args.readme:
-            replaced(args.readme.read_text(encoding="utf-8"), "")
+            replaced(args.readme.read_text(encoding="utf-8"), "referee", "")
     except (OSError, ValueError) as error:
         parser.error(str(error))
     columns = list(_columns([peer for peer in PEERS if not args.peer or peer.name in args.peer], cases))
@@ -245,7 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.json.write_text(json.dumps(as_json(columns, cases), indent=1) + "\n", encoding="utf-8")
     if args.readme:
         text = args.readme.read_text(encoding="utf-8")
-        args.readme.write_text(replaced(text, f"{caption(columns, _command(args))}\n\n{made}"), encoding="utf-8")
+        args.readme.write_text(replaced(text, "referee", f"{caption(columns, _command(args))}\n\n{made}"), encoding="utf-8")
     counts = Counter(finding.verdict for column in columns if column.name == "ours" for finding in column.findings.values())
     return 1 if any(count for verdict, count in counts.items() if verdict.failed) else 0
 

@@ -12,7 +12,8 @@ import pytest
 
 from bench import peers, referee
 from bench.peers import PEERS, Missing, Peer, running
-from bench.referee import BEGIN, END, README, Column, caption, main, replaced, table
+from bench.readme import README, marks, replaced
+from bench.referee import Column, caption, main, table
 from dimse.judge import Case, Finding, Timing, Verdict, chosen
 from tests.interop.peers import unavailable
 
@@ -27,6 +28,8 @@ OK, WRONG, SILENT, SO_SO, UNTESTED = Verdict.CONFORMS, Verdict.VIOLATES, Verdict
 
 ODD = "import os, sys; from tests.judge.odd import Odd; Odd({react}, port=int(sys.argv[1]))"
 DIES, HANGS = "lambda *_: os._exit(3)", "lambda odd, _: (odd.goes_on.clear(), odd.over.wait(60))"
+
+BEGIN, END = marks("referee")
 
 
 def column(name: str, verdicts: Sequence[Verdict], **more: dict[str, str]) -> Column:
@@ -84,10 +87,10 @@ def test_the_caption_says_what_was_run(made_up: list[Column]) -> None:
 
 
 def test_replacing_keeps_what_stands_around() -> None:
-    assert replaced(f"a\n{BEGIN}\nold\n{END}\nb\n", "new") == f"a\n{BEGIN}\nnew\n{END}\nb\n"
+    assert replaced(f"a\n{BEGIN}\nold\n{END}\nb\n", "referee", "new") == f"a\n{BEGIN}\nnew\n{END}\nb\n"
     for text in ("no marker", f"{END}{BEGIN}", f"{BEGIN}{END}{END}"):
         with pytest.raises(ValueError, match="wanted <!-- referee: begin -->"):
-            replaced(text, "new")
+            replaced(text, "referee", "new")
 
 
 def test_the_readme_has_the_table_with_its_totals() -> None:

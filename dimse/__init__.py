@@ -36,9 +36,11 @@ from dimse.data.uids import (
     ImplicitVRLittleEndian,
     MRImageStorage,
     PatientRootFind,
+    PatientRootGet,
     PatientRootMove,
     SecondaryCaptureImageStorage,
     StudyRootFind,
+    StudyRootGet,
     StudyRootMove,
     Verification,
 )
@@ -58,10 +60,11 @@ from dimse.errors import (
     Unreachable,
     UsageError,
 )
+from dimse.services.getting import GetResult
 from dimse.services.handlers import Address, Peer, Request, Services, Sink, User
 from dimse.services.options import QueryOption
 from dimse.services.passcodes import Passcodes
-from dimse.services.plan import batches, contexts_for
+from dimse.services.plan import batches, contexts_for, contexts_for_get
 from dimse.services.scp import Report
 from dimse.services.scu import MoveResult, Progress
 from dimse.services.security import TLS, Certificate, Security
@@ -99,6 +102,7 @@ __all__ = [
     "ExplicitVRLittleEndian",
     "FileSource",
     "FolderSink",
+    "GetResult",
     "Identity",
     "ImplicitVRLittleEndian",
     "Limits",
@@ -107,6 +111,7 @@ __all__ = [
     "OperationFailed",
     "Passcodes",
     "PatientRootFind",
+    "PatientRootGet",
     "PatientRootMove",
     "Peer",
     "Progress",
@@ -125,6 +130,7 @@ __all__ = [
     "Source",
     "Status",
     "StudyRootFind",
+    "StudyRootGet",
     "StudyRootMove",
     "TLS",
     "TLSFailed",
@@ -141,6 +147,7 @@ __all__ = [
     "batches",
     "connect",
     "contexts_for",
+    "contexts_for_get",
     "find_files",
     "propose",
     "query",

@@ -55,6 +55,8 @@ class Limits:
     """Sequences inside each other in an identifier; those of the standard's models have two."""
     matches: int = 100_000
     """Matches of one C-FIND that a provider sends before it says that they are too many."""
+    suboperations: int = 250_000
+    """Instances of one C-MOVE or C-GET that a provider sends; a list of so many takes some 75 MB. More are answered A701H."""
     data_set: int = 4_294_967_294
     """Longest data set of a C-STORE that a provider takes."""
     data_set_in_memory: int = 1_073_741_824

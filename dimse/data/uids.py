@@ -137,6 +137,22 @@ RTDoseStorage = UID("1.2.840.10008.5.1.4.1.1.481.2")
 RTStructureSetStorage = UID("1.2.840.10008.5.1.4.1.1.481.3")
 RTPlanStorage = UID("1.2.840.10008.5.1.4.1.1.481.5")
 
+USUAL_IMAGES = (
+    ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation, DigitalMammographyXRayImageStorageForPresentation,
+    CTImageStorage, EnhancedCTImageStorage, UltrasoundMultiFrameImageStorage, MRImageStorage, EnhancedMRImageStorage,
+    UltrasoundImageStorage, SecondaryCaptureImageStorage, XRayAngiographicImageStorage, XRayRadiofluoroscopicImageStorage,
+    NuclearMedicineImageStorage, PositronEmissionTomographyImageStorage,
+)  # fmt: skip
+"""The images among them, which archives often keep compressed."""
+USUAL_STORAGE = (
+    *USUAL_IMAGES, TwelveLeadECGWaveformStorage, GrayscaleSoftcopyPresentationStateStorage, RawDataStorage, SegmentationStorage,
+    BasicTextSRStorage, EnhancedSRStorage, KeyObjectSelectionDocumentStorage, EncapsulatedPDFStorage, RTImageStorage, RTDoseStorage,
+    RTStructureSetStorage, RTPlanStorage,
+)  # fmt: skip
+"""All of them."""
+USUAL_COMPRESSIONS = (JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, JPEG2000, RLELossless)
+"""What archives keep images in."""
+
 IMPLEMENTATION_CLASS_UID = UID("2.25.44607710360602581640634903832489552539")
 """Names this implementation (PS3.7 D.3.3.2): a UUID of its own, as PS3.5 B.2 makes UIDs of them."""
 IMPLEMENTATION_VERSION_NAME = "DIMSE_0.1.0"

@@ -8,7 +8,17 @@ from typing import Generic, TypeVar
 
 from dimse.association.negotiation import MAX_CONTEXTS, Context
 from dimse.data.sources import Source
-from dimse.data.uids import ImplicitVRLittleEndian
+from dimse.data.uids import (
+    DEFAULT_TRANSFER_SYNTAXES,
+    UID,
+    USUAL_COMPRESSIONS,
+    USUAL_IMAGES,
+    USUAL_STORAGE,
+    StudyRootGet,
+    storage_classes,
+)
+from dimse.errors import UsageError
+from dimse.services.conversion import targets
 
 S = TypeVar("S", bound=Source)
 
@@ -24,10 +34,40 @@ class Batch(Generic[S]):
 def contexts_for(sources: Iterable[Source]) -> list[Context]:
     """The contexts that these instances need: each SOP class in each transfer syntax as stored, in order of appearance.
 
-    One transfer syntax a context, so that the answer says exactly what the peer takes. An uncompressed instance may also go
-    in implicit little endian, which every AE has to know (PS3.5 10.1); it is converted on the way.
+    One transfer syntax a context, so that the answer says exactly what the peer takes. What can be converted (see
+    `dimse.services.conversion`) may also go in explicit and implicit little endian, the last of which every AE has to know
+    (PS3.5 10.1).
     """
     return list(dict.fromkeys(context for source in sources for context in _contexts_of(source)))
+
+
+def contexts_for_get(
+    classes: Iterable[str] | None = None, *, models: Sequence[str] = (StudyRootGet,), as_stored: bool = False
+) -> list[Context]:
+    """The contexts of a C-GET: the information models, and storage classes in which this side is the SCP (PS3.7 D.3.3.4).
+
+    The provider can send back only what is proposed here, before it is known what that will be. Without `classes` these are the
+    usual ones (`dimse.data.uids.USUAL_STORAGE`) and then as many of the standard's others as one association has room for, the
+    retired ones last; each in explicit or implicit little endian, as the provider prefers.
+
+    With `as_stored` the usual images, or all classes that are given, also come compressed (`USUAL_COMPRESSIONS`), and each transfer
+    syntax has a context of its own, so that the provider can send what it has without a conversion; then there is room for the usual
+    classes and few others. Raises `UsageError` for given classes that do not fit.
+    """
+    contexts = [Context(model) for model in models]
+    compressed = USUAL_COMPRESSIONS if as_stored else ()
+    if classes is not None:
+        contexts += [context for uid in classes for context in _returned(uid, as_stored, compressed)]
+        if len(contexts) > MAX_CONTEXTS:
+            raise UsageError(
+                f"{len(contexts)} presentation contexts do not fit into one association, which has {MAX_CONTEXTS}",
+                "PS3.8 9.3.2.2",
+                "name fewer storage classes, or retrieve in several associations",
+            )
+        return contexts
+    for uid in dict.fromkeys((*USUAL_STORAGE, *storage_classes())):
+        contexts += _returned(uid, as_stored and uid in USUAL_IMAGES, compressed if uid in USUAL_IMAGES else ())
+    return contexts[:MAX_CONTEXTS]
 
 
 def batches(sources: Sequence[S], limit: int = MAX_CONTEXTS) -> Iterator[Batch[S]]:
@@ -45,8 +85,13 @@ def batches(sources: Sequence[S], limit: int = MAX_CONTEXTS) -> Iterator[Batch[S
         yield Batch(tuple(contexts), tuple(taken))
 
 
+def _returned(uid: str, separately: bool, compressed: Sequence[UID]) -> list[Context]:
+    """The contexts in which instances of a class may come back."""
+    uncompressed = [(syntax,) for syntax in DEFAULT_TRANSFER_SYNTAXES] if separately else [DEFAULT_TRANSFER_SYNTAXES]
+    return [Context(uid, syntaxes, scu=False, scp=True) for syntaxes in (*uncompressed, *((syntax,) for syntax in compressed))]
+
+
 def _contexts_of(source: Source) -> list[Context]:
-    as_stored = Context(source.sop_class_uid, (source.transfer_syntax,))
-    if source.transfer_syntax.is_encapsulated or source.transfer_syntax == ImplicitVRLittleEndian:
-        return [as_stored]
-    return [as_stored, Context(source.sop_class_uid, (ImplicitVRLittleEndian,))]
+    stored = source.transfer_syntax
+    others = [syntax for syntax in DEFAULT_TRANSFER_SYNTAXES if syntax in targets(stored)]
+    return [Context(source.sop_class_uid, (syntax,)) for syntax in (stored, *others)]

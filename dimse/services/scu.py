@@ -14,10 +14,11 @@ from dimse.association.negotiation import AcceptedContext
 from dimse.data import status as codes
 from dimse.data.commands import NO_DATA_SET, CommandField, CommandSet
 from dimse.data.datasets import DataSet
-from dimse.data.sources import BytesSource, Source
+from dimse.data.sources import Source
 from dimse.data.status import Status
 from dimse.data.uids import UID, PatientRootFind, PatientRootMove, StudyRootFind, StudyRootMove, Verification
 from dimse.errors import ContextRefused, DataError, OperationFailed, UsageError
+from dimse.services.conversion import converted, refusal, target
 from dimse.services.messages import Message
 from dimse.services.session import Session
 
@@ -137,8 +138,8 @@ async def find(session: Session, query: DataSet, model: UID | None = None) -> As
 
     Left early, it sends C-CANCEL and reads on to the final response. Raises `OperationFailed` for a failure status.
     """
-    context = _model(session, model, FIND_MODELS)
-    command = _query_rq(CommandField.C_FIND_RQ, session, context)
+    context = model_context(session, model, FIND_MODELS)
+    command = query_rq(CommandField.C_FIND_RQ, session, context)
     await session.send(context, command, query.encoded_as(context.transfer_syntax))
     try:
         while True:
@@ -159,7 +160,7 @@ async def find(session: Session, query: DataSet, model: UID | None = None) -> As
 
 async def cancel(session: Session, context: AcceptedContext, command: CommandSet) -> Status:
     """C-CANCEL of a C-FIND, C-GET or C-MOVE (PS3.7 9.3.2.3): sends it and reads on to the final response."""
-    await session.send(context, _cancel_rq(command))
+    await session.send(context, cancel_rq(command))
     return (await _final(session, command)).command.outcome
 
 
@@ -175,8 +176,8 @@ async def move(
     `progress` is called with each pending response; when it returns `False` the move is cancelled. The result is returned
     whatever the final status is.
     """
-    context = _model(session, model, MOVE_MODELS)
-    command = replace(_query_rq(CommandField.C_MOVE_RQ, session, context), move_destination=to)
+    context = model_context(session, model, MOVE_MODELS)
+    command = replace(query_rq(CommandField.C_MOVE_RQ, session, context), move_destination=to)
     await session.send(context, command, query.encoded_as(context.transfer_syntax))
     cancelled = False
     while True:
@@ -184,13 +185,13 @@ async def move(
         if not message.command.outcome.pending:
             return _move_result(message.command, identifier)
         try:
-            wants_more = progress is None or progress(_progress(message.command)) is not False
+            wants_more = progress is None or progress(progress_of(message.command)) is not False
         except Exception:
             await cancel(session, context, command)
             raise
         if not wants_more and not cancelled:
             cancelled = True
-            await session.send(context, _cancel_rq(command))
+            await session.send(context, cancel_rq(command))
 
 
 UNLIMITED_WINDOW = 64
@@ -204,13 +205,18 @@ MAX_RESPONSES_BEHIND_CANCEL = 100_000
 async def _response(session: Session, command: CommandSet) -> tuple[Message, DataSet | None]:
     """The next response to a request, with its data set."""
     message = await session.response(command.command_field, (command.message_id or 0,))
+    return message, await identifier_of(session, message)
+
+
+async def identifier_of(session: Session, message: Message) -> DataSet | None:
+    """The data set of a response, if it has one."""
     if not message.command.has_data_set:
-        return message, None
+        return None
     try:
         encoded = await session.data_set(MAX_RESPONSE_IDENTIFIER)
     except DataError as error:
         await session.violation(f"{message.command.name}: {error.what}", "MAX_RESPONSE_IDENTIFIER")
-    return message, DataSet(encoded, message.context.transfer_syntax)
+    return DataSet(encoded, message.context.transfer_syntax)
 
 
 async def _final(session: Session, command: CommandSet) -> Message:
@@ -224,7 +230,7 @@ async def _final(session: Session, command: CommandSet) -> Message:
     return message
 
 
-def _model(session: Session, model: UID | None, models: tuple[UID, ...]) -> AcceptedContext:
+def model_context(session: Session, model: UID | None, models: tuple[UID, ...]) -> AcceptedContext:
     """The context of the information model that was asked for, else of the first that was accepted."""
     if model is not None:
         return session.context(model)
@@ -232,7 +238,8 @@ def _model(session: Session, model: UID | None, models: tuple[UID, ...]) -> Acce
     return session.context(next((m for m in models if m in accepted), models[0]))
 
 
-def _query_rq(field: CommandField, session: Session, context: AcceptedContext) -> CommandSet:
+def query_rq(field: CommandField, session: Session, context: AcceptedContext) -> CommandSet:
+    """The request of a C-FIND, C-GET or C-MOVE."""
     return CommandSet(
         field,
         affected_sop_class_uid=context.abstract_syntax,
@@ -256,19 +263,21 @@ def _store_rq(session: Session, context: AcceptedContext, source: Source, origin
 
 
 def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
-    """A context that the instance can go in: as it is stored, else, uncompressed, converted to what the peer took."""
+    """A context that the instance can go in: as it is stored, else converted to what the peer took."""
     check_source(source)
-    if source.size % 2 and source.transfer_syntax.is_deflated:
-        source = _converted(source, source.transfer_syntax)
+    stored = source.transfer_syntax
+    if source.size % 2 and stored.is_deflated:
+        source = converted(source, stored)
     elif source.size % 2:
         raise DataError(f"the data set has an odd number of bytes ({source.size})", None, "PS3.5 7.1.1")
     try:
-        return session.context(source.sop_class_uid, (source.transfer_syntax,)), source
-    except ContextRefused:
-        native = next((c for c in session.contexts(source.sop_class_uid) if not c.transfer_syntax.is_encapsulated), None)
-        if native is None or source.transfer_syntax.is_encapsulated:
-            raise
-    return native, _converted(source, native.transfer_syntax)
+        return session.context(source.sop_class_uid, (stored,)), source
+    except ContextRefused as refused:
+        accepted = {context.transfer_syntax: context for context in session.contexts(source.sop_class_uid)}
+        wanted = target(stored, accepted)
+        if wanted is None:
+            raise refusal(refused, stored) from None
+    return accepted[wanted], converted(source, wanted)
 
 
 def check_source(source: object) -> None:
@@ -278,22 +287,13 @@ def check_source(source: object) -> None:
         raise UsageError(f"a {type(source).__name__} is no instance that can be sent", "PS3.7 9.1.1", advice)
 
 
-def _converted(source: Source, transfer_syntax: UID) -> Source:
-    """The instance in another uncompressed transfer syntax, in memory; or, deflated, padded to an even length (PS3.5 A.5)."""
-    encoded = bytearray(source.size + source.size % 2)
-    with source.open() as reading:
-        if reading.readv([memoryview(encoded)[: source.size]]) != source.size:
-            raise DataError("the data set ends early", None)
-    if transfer_syntax != source.transfer_syntax:
-        encoded = bytearray(DataSet(bytes(encoded), source.transfer_syntax).encoded_as(transfer_syntax).encoded)
-    return BytesSource(bytes(encoded), source.sop_class_uid, source.sop_instance_uid, transfer_syntax)
-
-
-def _cancel_rq(command: CommandSet) -> CommandSet:
+def cancel_rq(command: CommandSet) -> CommandSet:
+    """The C-CANCEL-RQ of an operation."""
     return CommandSet(CommandField.C_CANCEL_RQ, message_id_being_responded_to=command.message_id, command_data_set_type=NO_DATA_SET)
 
 
-def _progress(command: CommandSet) -> Progress:
+def progress_of(command: CommandSet) -> Progress:
+    """The counters of a response."""
     return Progress(
         command.number_of_remaining_suboperations,
         command.number_of_completed_suboperations,

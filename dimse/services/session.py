@@ -217,17 +217,18 @@ class Session:
 
         A C-CANCEL in between is noted; anything else ends the association.
         """
-        while True:
-            message = await self.receive()
-            command = message.command
-            if command.command_field == CommandField.C_CANCEL_RQ:
-                self._note_cancel(command)
-            elif command.command_field != request | RESPONSE or command.message_id_being_responded_to not in pending:
-                await self.violation(f"{command.name} for message {command.message_id_being_responded_to} was not asked for", "PS3.7 9.3")
-            elif command.status is None:
-                await self.violation(f"{command.name} has no Status (0000,0900)", "PS3.7 9.3")
-            else:
-                return message
+        while (message := await self.receive()).command.command_field == CommandField.C_CANCEL_RQ:
+            self._note_cancel(message.command)
+        await self.check_response(message, request, pending)
+        return message
+
+    async def check_response(self, message: Message, request: int, pending: Collection[int]) -> None:
+        """Ends the association if a message is no response to requests of this command field, with one of these message ids."""
+        command = message.command
+        if command.command_field != request | RESPONSE or command.message_id_being_responded_to not in pending:
+            await self.violation(f"{command.name} for message {command.message_id_being_responded_to} was not asked for", "PS3.7 9.3")
+        if command.status is None:
+            await self.violation(f"{command.name} has no Status (0000,0900)", "PS3.7 9.3")
 
     def serve(self, message_id: int) -> None:
         """Begins to serve an operation: a C-CANCEL of this message id sets `cancelled`."""

@@ -66,8 +66,9 @@ async def provide(
 ) -> tuple[CommandSet, DataSet | None]:
     """Performs one C-MOVE or C-GET: its sub-operations and pending responses. Returns the final response, which the caller sends.
 
-    A C-CANCEL takes effect before the next sub-operation. `aet` calls a move's destination; `failure` turns a handler's
-    exception into a status.
+    A pending response follows each sub-operation but the last, which tells a user that waits that something goes on (the standard
+    leaves how often to the provider, PS3.4 C.4.2.3.1). A C-CANCEL takes effect before the next sub-operation. `aet` calls a move's
+    destination; `failure` turns a handler's exception into a status.
     """
     try:
         sources, results = _asked_for(session, services, request, aet, failure)
@@ -94,19 +95,24 @@ def _asked_for(
 ) -> tuple[Sequence[Source], Results]:
     """The instances that are asked for, and the sub-operations that send them: to a third AE, or back on this association."""
     if request.command.command_field == CommandField.C_GET_RQ and services.get is not None:
-        sources = _instances(services.get(request))
+        sources = _instances(services.get(request), session.layer.limits.suboperations)
         return sources, _returned(session, sources, failure)
     if services.move is None or services.where is None:
         raise Refused(codes.UNRECOGNIZED_OPERATION, "this operation is not provided")
     address = services.where(request, request.command.move_destination or "")
-    sources = _instances(services.move(request))
+    sources = _instances(services.move(request), session.layer.limits.suboperations)
     return sources, _suboperations(session, request, address, aet, sources, failure)
 
 
-def _instances(given: object) -> tuple[Source, ...]:
-    """A handler's instances, before any is sent. Raises `UsageError` for what is none, or no sequence of them."""
+def _instances(given: object, most: int) -> tuple[Source, ...]:
+    """A handler's instances, before any is sent. Raises `UsageError` for what is none, or no sequence of them.
+
+    Refuses more than `most` (A701H).
+    """
     if not isinstance(given, Sequence):
         raise UsageError(f"a {type(given).__name__} is no sequence of instances", "PS3.4 C.4.2.3.1")
+    if len(given) > most:
+        raise Refused(codes.UNABLE_TO_CALCULATE, f"there are more than {most} instances: ask for fewer")
     for source in given:
         scu.check_source(source)
     return tuple(given)
@@ -136,7 +142,11 @@ async def _suboperations(
     sources: Sequence[Source],
     failure: Callable[[Exception], Status],
 ) -> Results:
-    """Sends the instances over as few associations as possible; yields each with its status, also the ones that cannot go."""
+    """Sends the instances over as few associations as possible; yields each with its status, also the ones that cannot go.
+
+    When an association with the destination ends early, what was to go over it has failed, with the reason: the instance under
+    way may be what the destination stumbled over, and it has not been asked for the others. Nothing is tried again.
+    """
     originator = scu.Originator(request.peer.calling, request.command.message_id or 0)
     for batch in batches(sources):
         done = 0

@@ -1,7 +1,7 @@
 """One small synchronous API over the three ways to run a service, so that each test of a service is written once.
 
     front.serve(services, ...) -> Served          a provider; `Served.report()` gives what its next association did
-    front.connect(served, contexts, ...) -> Link  an association: echo, store, store_all, find, move, release, abort
+    front.connect(served, contexts, ...) -> Link  an association: echo, store, store_all, find, move, get, release, abort
     link.run(script(link.session))                a hand-made dialogue, on either side's `Session`
 
 `Memory` has no I/O at all (`dimse.services.memory`), `Blocking` sockets and threads, `Asyncio` an event loop in a thread.
@@ -29,10 +29,12 @@ from dimse.data.sources import Source
 from dimse.data.status import Status
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, ProtocolError
-from dimse.services import scu
-from dimse.services.handlers import Address, Services
+from dimse.services import getting, scu
+from dimse.services.getting import GetResult
+from dimse.services.handlers import Address, Request, Services, Sink
 from dimse.services.memory import MemoryWire, Network
 from dimse.services.reception import Reception
+from dimse.services.rights import Callers
 from dimse.services.scp import Provider, Report
 from dimse.services.scu import MoveResult, Progress
 from dimse.services.security import TLS
@@ -54,7 +56,7 @@ PATIENCE = 30.0
 class ServeOptions(TypedDict, total=False):
     check_called: bool
     any_storage: bool
-    callers: Mapping[str, Collection[str]] | None
+    callers: Callers | None
     tls: TLS | None
     users: Users | None
     timeouts: Timeouts
@@ -177,6 +179,15 @@ class Link(ABC):
     ) -> MoveResult: ...
 
     @abstractmethod
+    def get(
+        self,
+        query: DataSet,
+        sink: Callable[[Request], Sink],
+        model: UID | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> GetResult: ...
+
+    @abstractmethod
     def release(self) -> None: ...
 
     @abstractmethod
@@ -270,6 +281,15 @@ class MemoryLink(Link):
 
     def move(self, query: DataSet, to: str, model: UID | None = None, progress: Callable[[Progress], object] | None = None) -> MoveResult:
         return self._operation(scu.move(self.session, query, to, model, progress))
+
+    def get(
+        self,
+        query: DataSet,
+        sink: Callable[[Request], Sink],
+        model: UID | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> GetResult:
+        return self._operation(getting.get(self.session, query, sink, model, progress))
 
     def release(self) -> None:
         self.run(self.session.release())
@@ -387,6 +407,15 @@ class BlockingLink(Link):
     def move(self, query: DataSet, to: str, model: UID | None = None, progress: Callable[[Progress], object] | None = None) -> MoveResult:
         return self.association.move(query, to, model, progress)
 
+    def get(
+        self,
+        query: DataSet,
+        sink: Callable[[Request], Sink],
+        model: UID | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> GetResult:
+        return self.association.get(query, sink, model, progress)
+
     def release(self) -> None:
         self.association.release()
 
@@ -484,6 +513,15 @@ class AsyncLink(Link):
 
     def move(self, query: DataSet, to: str, model: UID | None = None, progress: Callable[[Progress], object] | None = None) -> MoveResult:
         return self.run(self.association.move(query, to, model, progress))
+
+    def get(
+        self,
+        query: DataSet,
+        sink: Callable[[Request], Sink],
+        model: UID | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> GetResult:
+        return self.run(self.association.get(query, sink, model, progress))
 
     def release(self) -> None:
         self.run(self.association.release())

@@ -12,6 +12,7 @@ from dimse.data.commands import CommandField, CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.sources import BytesSource, Source
 from dimse.data.uids import (
+    MPEG4HP41,
     UID,
     CTImageStorage,
     ExplicitVRLittleEndian,
@@ -376,11 +377,22 @@ def test_more_instances_than_a_counter_counts() -> None:
         assert link.echo().ok
 
 
+def test_more_instances_than_are_sent(front: Front) -> None:
+    """A701H, before anybody is called."""
+    mover = Mover([instance(n) for n in range(3)], {"DEST": front.nowhere()})
+    archive = front.serve(Services(move=mover.move, where=mover.where), limits=Limits(suboperations=2))
+    with front.connect(archive, [StudyRootMove, Verification]) as link:
+        result = link.move(QUERY, "DEST")
+        assert link.echo().ok
+    assert (int(result.status), result.status.comment) == (0xA701, "there are more than 2 instances: ask for fewer")
+    assert (result.completed, result.failed) == (0, 0)
+
+
 def test_over_several_associations(wide_front: Front) -> None:
     """More contexts than one association takes."""
     account = Account()
     destination = wide_front.serve(Services(sink=account.sink), any_storage=True)
-    sources = [instance(n, sop_class=f"1.2.3.{n // 2}", transfer_syntax=JPEGBaseline8Bit) for n in range(300)]
+    sources = [instance(n, sop_class=f"1.2.3.{n // 2}", transfer_syntax=MPEG4HP41) for n in range(300)]
     archive = _archive(wide_front, Mover(sources, {"DEST": destination.address}))
     result = _move(wide_front, archive)
     assert (int(result.status), result.completed) == (0, 300)

@@ -20,6 +20,7 @@ from dimse.data.elements import elements
 from dimse.data.sources import BytesSource, FileSource, Reading, Source
 from dimse.data.status import Status
 from dimse.data.uids import (
+    MPEG4HP41,
     UID,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
@@ -152,7 +153,7 @@ def test_deflated_of_odd_length(front: Front) -> None:
 def test_what_cannot_be_sent(front: Front) -> None:
     account = Account()
     served = front.serve(Services(sink=account.sink))
-    compressed = instance(1, transfer_syntax=JPEGBaseline8Bit)
+    compressed = instance(1, transfer_syntax=MPEG4HP41)
     with front.connect(served, [Context(CTImageStorage, (ImplicitVRLittleEndian,)), "1.2.3.4"]) as link:
         with pytest.raises(DataError, match="odd number of bytes"):
             link.store(instance(1, 3))

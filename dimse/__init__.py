@@ -65,6 +65,7 @@ from dimse.services.handlers import Address, Peer, Request, Services, Sink, User
 from dimse.services.options import QueryOption
 from dimse.services.passcodes import Passcodes
 from dimse.services.plan import batches, contexts_for, contexts_for_get
+from dimse.services.rights import Caller, Callers, Right
 from dimse.services.scp import Report
 from dimse.services.scu import MoveResult, Progress
 from dimse.services.security import TLS, Certificate, Security
@@ -91,6 +92,8 @@ __all__ = [
     "AssociationError",
     "BytesSource",
     "CTImageStorage",
+    "Caller",
+    "Callers",
     "Category",
     "Certificate",
     "ConnectionLost",
@@ -122,6 +125,7 @@ __all__ = [
     "Rejected",
     "Report",
     "Request",
+    "Right",
     "SecondaryCaptureImageStorage",
     "Security",
     "Server",

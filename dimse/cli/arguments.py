@@ -10,6 +10,7 @@ from typing import NoReturn
 from dimse.association.config import Limits, Timeouts
 from dimse.cli.failures import USAGE, Failure
 from dimse.errors import UsageError
+from dimse.services.rights import ALL_RIGHTS, Right, rights_of
 from dimse.services.security import fingerprint
 
 SMALLEST_PDU, LARGEST_PDU = 4096, 131_072
@@ -83,7 +84,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def add_query(self) -> None:
-        """What C-FIND and C-MOVE ask with: information model, keys, query files."""
+        """What C-FIND, C-MOVE and C-GET ask with: information model, keys, query files."""
         self.add_argument("queries", metavar="QUERY", nargs="*", help="query files: DICOM, or text as dump2dcm reads it").required = False
         group = self.add_argument_group("query")
         model = group.add_mutually_exclusive_group()
@@ -170,9 +171,9 @@ def server_timeouts(args: argparse.Namespace) -> Timeouts:
     return replace(Timeouts(), artim=args.acse_timeout or None, idle=args.dimse_timeout or None, response=args.dimse_timeout or None)
 
 
-def limits(args: argparse.Namespace) -> Limits:
+def limits(args: argparse.Namespace, base: Limits = Limits()) -> Limits:
     """The limits, with -pdu."""
-    return replace(Limits(), max_pdu=args.max_pdu)
+    return replace(base, max_pdu=args.max_pdu)
 
 
 def ae_title(text: str) -> str:
@@ -212,6 +213,16 @@ def certificate_name(text: str) -> str:
 
 
 IPV6_COLONS = 7
+
+
+def rights(text: str) -> frozenset[Right]:
+    """Rights of peers, with commas between them; `all` and `none` are short for what they say."""
+    if text in ("all", "none"):
+        return ALL_RIGHTS if text == "all" else frozenset()
+    try:
+        return rights_of(text.split(","))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or all, or none") from None
 
 
 def port(text: str) -> int:

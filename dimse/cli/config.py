@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dimse.association.config import Limits
 from dimse.cli.arguments import ae_title, certificate_name
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.errors import UsageError
 from dimse.services.handlers import Address
+from dimse.services.rights import ALL_RIGHTS, Caller, Right, rights_of
 from dimse.services.security import TLS
 
 
@@ -20,7 +22,9 @@ from dimse.services.security import TLS
 class Node:
     """A node: its AE title, where it listens, where it keeps things, whom it can send to (by AE title), and whom it lets in.
 
-    `users` is the file of their passcodes, which are taken without TLS if `users_over_plain`.
+    `users` is the file of their passcodes, which are taken without TLS if `users_over_plain`. `callers` are the peers that are
+    known, by calling AE title; `unknown` is what others may do, None for what the address says that it listens at. Without `callers`
+    (None) everybody may do everything.
     """
 
     aet: str = "ARCHIVE"
@@ -31,6 +35,10 @@ class Node:
     tls: TLS | None = None
     users: Path | None = None
     users_over_plain: bool = False
+    callers: Mapping[str, Caller] | None = field(default_factory=dict)
+    unknown: frozenset[Right] | None = None
+    check_called: bool = False
+    limits: Limits = Limits()
 
 
 def read_config(path: Path) -> Node:
@@ -48,10 +56,10 @@ def read_config(path: Path) -> Node:
 
 
 def _node(content: _Table, folder: Path) -> Node:
-    node = content.table("node", ("aet", "host", "port", "data", "tls", "users", "users_over_plain"))
+    node = content.table("node", NODE)
     named = content.table("peers", None)
-    peers = [_peer(named.table(name, ("aet", "host", "port", "tls")), name, folder) for name in named.keys]
-    titles = [peer.aet for peer in peers]
+    peers = [_peer(named.table(name, PEER), name, folder) for name in named.keys]
+    titles = [title for title, _, _ in peers]
     if twice := [title for title in titles if titles.count(title) > 1]:
         raise ValueError(f"two peers have the AE title {twice[0]}")
     return Node(
@@ -59,16 +67,40 @@ def _node(content: _Table, folder: Path) -> Node:
         node.text("host", "127.0.0.1"),
         node.port("port", 4242, lowest=0),
         folder / node.text("data", "dimse-data"),
-        {peer.aet: peer for peer in peers},
+        {title: address for title, address, _ in peers if address is not None},
         _own_tls(node.table("tls", (*FILES, "no_verify", "callers")), folder) if "tls" in node.keys else None,
         folder / node.text("users") if "users" in node.keys else None,
         node.flag("users_over_plain"),
+        {title: caller for title, _, caller in peers},
+        node.rights("unknown_peers") if "unknown_peers" in node.keys else None,
+        node.flag("check_called_aet"),
+        _limits(node.table("limits", LIMITS)),
     )
 
 
-def _peer(table: _Table, name: str, folder: Path) -> Address:
+NODE = ("aet", "host", "port", "data", "tls", "users", "users_over_plain", "unknown_peers", "check_called_aet", "limits")
+PEER = ("aet", "host", "port", "tls", "allow", "hosts")
+LIMITS = ("associations", "associations_per_host", "data_set")
+"""Those that a site has reasons of its own to set."""
+
+
+def _peer(table: _Table, name: str, folder: Path) -> tuple[str, Address | None, Caller]:
+    """A peer's AE title, where it is if it is a destination, and what it may do."""
+    title = table.title("aet", name)
+    allow = table.rights("allow") if "allow" in table.keys else ALL_RIGHTS
+    hosts = table.texts("hosts")
+    try:
+        caller = Caller(allow, hosts)
+    except UsageError as error:
+        raise ValueError(f"{table.name}.hosts: {error}") from None
     tls = _peers_tls(table.table("tls", (*FILES, "no_verify", "pins", "name")), folder) if "tls" in table.keys else None
-    return Address(table.title("aet", name), table.text("host"), table.port("port"), tls)
+    if not {"host", "port", "tls"}.intersection(table.keys):
+        return title, None, caller
+    return title, Address(title, table.text("host"), table.port("port"), tls), caller
+
+
+def _limits(table: _Table) -> Limits:
+    return replace(Limits(), **{key: table.count(key) for key in table.keys})
 
 
 FILES = ("key", "cert", "ca")
@@ -135,6 +167,18 @@ class _Table:
         value = self._content.get(key, False)
         if not isinstance(value, bool):
             raise ValueError(f"{self._prefix}{key} must be true or false, not {value!r}")
+        return value
+
+    def rights(self, key: str) -> frozenset[Right]:
+        try:
+            return rights_of(self.texts(key))
+        except UsageError as error:
+            raise ValueError(f"{self._prefix}{key}: {error}") from None
+
+    def count(self, key: str) -> int:
+        value = self._get(key, None)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{self._prefix}{key} must be a count, at least 1, not {value!r}")
         return value
 
     def title(self, key: str, default: str) -> str:

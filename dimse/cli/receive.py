@@ -35,7 +35,7 @@ def parser() -> Parser:
 @guarded()
 def run(args: argparse.Namespace, out: Output) -> int:
     """Receives until a signal comes."""
-    node = with_options(Node(args.aetitle, args.host or "127.0.0.1", args.port, args.output_directory), args)
+    node = with_options(Node(args.aetitle, args.host or "127.0.0.1", args.port, args.output_directory, callers=None), args)
     try:
         sink = FolderSink(args.output_directory)
     except OSError as error:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import replace
 
 from dimse.archive import Archive
 from dimse.cli import serving
-from dimse.cli.arguments import Parser, ae_title, own_port, path
+from dimse.cli.arguments import Parser, ae_title, own_port, path, rights
 from dimse.cli.config import Node, read_config
 from dimse.cli.failures import USAGE, Failure, os_words
+from dimse.cli.known import with_orthanc, with_peers
 from dimse.cli.output import Output, clean
 from dimse.cli.process import guarded
 from dimse.cli.security import check_destinations, with_options
@@ -28,10 +28,16 @@ The configuration file is TOML; what the command line says comes first:
   data = "images"            # beside the file, unless the path is absolute
   tls = { key = "archive.key", cert = "archive.crt", ca = "site-ca.pem" }
   users = "users"            # 'dimse passwd users NAME' writes it
+  unknown_peers = ["echo"]   # what peers may do that are not named here: on a loopback address everything, else nothing
+  check_called_aet = true    # take those only that call this node by its AE title
 
-  [peers.workstation]        # destinations of C-MOVE
-  aet = "WORKSTATION"        # the name itself if left out
-  host = "10.0.0.7"
+  [peers.ct1]
+  aet = "CT1"                # the name itself if left out
+  allow = ["echo", "store"]  # of echo, store, find, get, move: all if left out
+  hosts = ["10.1.0.0/16"]    # where it must come from: anywhere if left out
+
+  [peers.workstation]
+  host = "10.0.0.7"          # a host and a port make it a destination of C-MOVE
   port = 104
   tls = { key = "archive.key", cert = "archive.crt", ca = "site-ca.pem" }
 """
@@ -46,8 +52,13 @@ def parser() -> Parser:
     command.add_argument("--port", metavar="PORT", type=own_port, help="TCP port to listen at (4242; 0: a free one)")
     command.add_argument("--data", metavar="DIR", type=path, help="folder for the archive, made if missing (dimse-data)")
     command.add_argument("--any-storage", action="store_true", help="also take storage classes outside the standard")
-    words = "a destination of C-MOVE; may be repeated"
+    words = "a peer, as a destination of C-MOVE; may be repeated"
     command.add_argument("--peer", metavar="AET=HOST:PORT", dest="peers", type=peer, action="append", default=[], help=words)
+    words = "a configuration file of Orthanc, for its DicomModalities"
+    command.add_argument("--peers", metavar="FILE", dest="orthanc", type=path, help=words)
+    words = "what peers may do that are not configured, of echo, store, find, get, move, or all, or none"
+    command.add_argument("--unknown-peers", metavar="LIST", type=rights, help=words)
+    command.add_argument("--check-called", action="store_true", help="take those only that call this node by its AE title")
     return command
 
 
@@ -76,16 +87,13 @@ def run(args: argparse.Namespace, out: Output) -> int:
 def node_of(args: argparse.Namespace) -> Node:
     """The node that the configuration file and, above it, the command line describe."""
     node = read_config(args.config) if args.config is not None else Node()
-    given = {"aet": args.aetitle, "host": args.host, "port": args.port, "data": args.data}
-    peers = {**node.peers, **{known.aet: _as_secure(known, node.peers) for known in args.peers}}
-    check_destinations(peers)
-    return with_options(replace(node, peers=peers, **{name: value for name, value in given.items() if value is not None}), args)
-
-
-def _as_secure(known: Address, configured: Mapping[str, Address]) -> Address:
-    """A destination of the command line, with the TLS that the file has for it: another host is no reason to go without."""
-    before = configured.get(known.aet)
-    return known if before is None else replace(known, tls=before.tls)
+    if args.orthanc is not None:
+        node = with_orthanc(node, args.orthanc)
+    node = with_peers(node, args.peers)
+    check_destinations(node.peers)
+    given = {"aet": args.aetitle, "host": args.host, "port": args.port, "data": args.data, "unknown": args.unknown_peers}
+    node = replace(node, check_called=node.check_called or args.check_called)
+    return with_options(replace(node, **{name: value for name, value in given.items() if value is not None}), args)
 
 
 def peer(text: str) -> Address:

@@ -17,6 +17,7 @@ from dimse.blocking import Server
 from dimse.cli import arguments
 from dimse.cli.config import Node
 from dimse.cli.failures import DONE, USAGE, Failure, OutputClosed
+from dimse.cli.known import callers_of, rule, tell_nobody
 from dimse.cli.output import Output, clean, in_bytes, place
 from dimse.cli.rate import Rate
 from dimse.cli.security import security_words, tell_unsafe, users_of
@@ -24,6 +25,7 @@ from dimse.data.status import Status
 from dimse.errors import without_values
 from dimse.services.handlers import Answer, Peer, Request, Services, Sink
 from dimse.services.reception import host_of
+from dimse.services.rights import Callers
 from dimse.services.scp import Report
 
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
@@ -38,11 +40,12 @@ def serve(args: argparse.Namespace, services: Services, node: Node, out: Output)
     server = Server(
         node.aet,
         narrated(services, out) if out.verbose else services,
+        check_called=node.check_called,
         any_storage=args.any_storage,
         tls=node.tls,
         users=users_of(node),
         timeouts=arguments.server_timeouts(args),
-        limits=arguments.limits(args),
+        limits=arguments.limits(args, node.limits),
         report=lambda report: _tell(report, out, rate),
         trace=args.tracer,
     )
@@ -51,9 +54,11 @@ def serve(args: argparse.Namespace, services: Services, node: Node, out: Output)
     except (OSError, OverflowError, UnicodeError) as error:
         why = ((error.strerror if isinstance(error, OSError) else "") or str(error)).partition(" (while attempting")[0]
         raise Failure(USAGE, f"cannot listen at {place(node.host, node.port)}: {why}; choose another address or port") from error
+    server.callers = callers_of(node, host)
+    node = replace(node, host=host, port=port)
     with _logged(out, rate), _signals() as signals:
         server.start()
-        _announce(replace(node, host=host, port=port), out)
+        _announce(node, server.callers, out)
         signals.wait()
         out.note(f"{out.program}: stopping when what runs has ended; once more stops at once")
         _stop(server, signals)
@@ -61,15 +66,18 @@ def serve(args: argparse.Namespace, services: Services, node: Node, out: Output)
     return DONE
 
 
-def _announce(node: Node, out: Output) -> None:
+def _announce(node: Node, callers: Callers | None, out: Output) -> None:
     """Where a server listens, how, and for whom."""
     tell_unsafe(node, out)
+    tell_nobody(callers, out)
     folder, users = str(node.data.resolve()), None if node.users is None else str(node.users.resolve())
     how = " for TLS" if node.tls is not None else ""
     whom = f", for the users in {clean(users)} only" if users else ""
-    out.line(f"{node.aet} listens{how} at {place(node.host, node.port)}, data in {clean(folder)}{whom}", flush=True)
+    who = "" if callers is None else f"; {rule(node, node.host)}"
+    out.line(f"{node.aet} listens{how} at {place(node.host, node.port)}, data in {clean(folder)}{whom}{who}", flush=True)
     where = {"aet": node.aet, "host": node.host, "port": node.port, "data": folder}
-    out.result({**where, "tls": node.tls is not None, "users": users}, flush=True)
+    rights = {} if callers is None else {"unknown_peers": sorted(callers.unknown)}
+    out.result({**where, "tls": node.tls is not None, "users": users, **rights}, flush=True)
 
 
 class Signals:
@@ -156,9 +164,10 @@ def _tell(report: Report, out: Output, rate: Rate) -> None:
         return
     counts = ", ".join(f"{count} {clean(name)}" for name, count in report.counts.items()) or "nothing asked"
     failed = f" ({report.failed} failed: {clean(', '.join(report.failures))})" if report.failed else ""
+    denied = f", may not {', '.join(sorted(report.denied))}" if report.denied else ""
     sizes = [f"{in_bytes(size)} {way}" for size, way in ((report.bytes_received, "in"), (report.bytes_sent, "out")) if size]
     with suppress(OutputClosed, Failure):  # a server goes on when nobody reads what it says
-        words = f"{counts}{failed}{''.join(f', {size}' for size in sizes)}: {clean(report.ended)}"
+        words = f"{counts}{failed}{denied}{''.join(f', {size}' for size in sizes)}: {clean(report.ended)}"
         out.line(f"{time.strftime('%H:%M:%S')} {_who(peer)}: {words}", flush=True)
         if peer.security is not None:
             out.detail(f"  {_who(peer)}: {security_words(peer.security)}")
@@ -173,6 +182,7 @@ def _tell(report: Report, out: Output, rate: Rate) -> None:
                 "counts": report.counts,
                 "failed": report.failed,
                 "failures": report.failures,
+                "denied": sorted(report.denied),
                 "bytes_received": report.bytes_received,
                 "bytes_sent": report.bytes_sent,
                 "ended": report.ended,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -11,8 +11,9 @@ import pdu
 from dimse.association.config import Limits, Timeouts
 from dimse.association.events import Trace
 from dimse.association.layer import UpperLayer
-from dimse.services.admission import CALLING_NOT_KNOWN, LIMIT_EXCEEDED, Callers, TurnedAway
+from dimse.services.admission import CALLING_NOT_KNOWN, LIMIT_EXCEEDED, TurnedAway
 from dimse.services.handlers import Peer, Services, User
+from dimse.services.rights import ALL_RIGHTS, Callers, Right
 from dimse.services.scp import Provider, Report
 from dimse.services.security import TLS
 from dimse.services.session import Session
@@ -30,8 +31,8 @@ class Reception:
     aet           its AE title
     check_called  reject a request that calls another AE title (1,1,7)
     any_storage   also take storage classes outside the standard
-    callers       calling AE title -> the hosts and networks (CIDR) that it may come from, none meaning anywhere; whoever else
-                  calls is rejected (1,1,3) and told nothing more. None: whoever calls is let in
+    callers       who may call, from where, and what each may ask for; whoever may ask for nothing is rejected (1,1,3) and told
+                  nothing more. None: whoever calls may do everything. Another one counts for the associations to come
     tls           take connections with TLS, and no others
     users         who may use the peers; None: whoever they say they are is ignored
     report        called when an association has ended
@@ -45,7 +46,7 @@ class Reception:
         *,
         check_called: bool = False,
         any_storage: bool = False,
-        callers: Mapping[str, Collection[str]] | None = None,
+        callers: Callers | None = None,
         tls: TLS | None = None,
         users: Users | None = None,
         timeouts: Timeouts = Timeouts(),
@@ -55,11 +56,11 @@ class Reception:
     ) -> None:
         self.aet = aet
         self.services = services
+        self.callers = callers
         self.timeouts = timeouts
         self.limits = limits
         self._check_called = check_called
         self._any_storage = any_storage
-        self._callers = None if callers is None else Callers(callers)
         self._tls = tls
         self._users = users
         self._backoff = Backoff(users or Users())
@@ -97,13 +98,16 @@ class Reception:
         if superfluous is not None:
             superfluous.drop()
 
-    def _admit(self, wire: Wire, request: pdu.AssociateRQ) -> TurnedAway | None:
-        if self._callers is not None and (why := self._callers.refusal(request.calling, _host(wire))):
+    def _admit(self, wire: Wire, request: pdu.AssociateRQ) -> TurnedAway | frozenset[Right]:
+        callers = self.callers
+        if callers is not None and (why := callers.refusal(request.calling, _host(wire))):
             return TurnedAway(CALLING_NOT_KNOWN, why)
         if self._tls is not None and not (wire.security and self._tls.admits(wire.security, request.calling)):
             return TurnedAway(CALLING_NOT_KNOWN, "the calling AE title is not bound to the certificate")
         with self._lock:
-            return None if self._visitors.admit(wire) else TurnedAway(LIMIT_EXCEEDED)
+            if not self._visitors.admit(wire):
+                return TurnedAway(LIMIT_EXCEEDED)
+        return ALL_RIGHTS if callers is None else callers.rights(request.calling)
 
     async def _identify(self, item: pdu.UserIdentityRQ | None, peer: Peer) -> User | Unidentified | None:
         """Who uses the peer; not looked at while its host has to wait because of others that were false."""

@@ -7,44 +7,26 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import pdu
-from dimse.association.negotiation import Accept, Choose, Context, answer
+from dimse.association.negotiation import answer
 from dimse.data import status as codes
 from dimse.data.commands import CommandField
 from dimse.data.datasets import DataSet
 from dimse.data.elements import check_size
 from dimse.data.status import Status
-from dimse.data.uids import (
-    DEFAULT_TRANSFER_SYNTAXES,
-    UID,
-    PatientRootGet,
-    PatientRootMove,
-    PatientStudyOnlyGet,
-    PatientStudyOnlyMove,
-    StudyRootGet,
-    StudyRootMove,
-    Verification,
-)
+from dimse.data.uids import UID
 from dimse.errors import AssociationError, DataError, ProtocolError, Refused, Rejected, forget_values, printable
 from dimse.services.admission import NOT_IDENTIFIED, Admit, Identify, TurnedAway
 from dimse.services.answers import ending, pending, refusal
 from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink, User
 from dimse.services.messages import Message
-from dimse.services.options import FIND_MODELS
+from dimse.services.offer import RIGHTS, Offer, is_operation_of
 from dimse.services.receiving import Collector, fault_of, receive
+from dimse.services.rights import ALL_RIGHTS, Right
 from dimse.services.scu import HAS_DATA_SET
 from dimse.services.session import PeerReleased, Session
 from dimse.services.subops import provide
 from dimse.services.users import Unidentified, confirmed
 
-GET_MODELS = frozenset({PatientRootGet, StudyRootGet, PatientStudyOnlyGet})
-MOVE_MODELS = frozenset({PatientRootMove, StudyRootMove, PatientStudyOnlyMove})
-OPERATIONS = {
-    CommandField.C_ECHO_RQ: frozenset({Verification}),
-    CommandField.C_FIND_RQ: FIND_MODELS,
-    CommandField.C_GET_RQ: GET_MODELS,
-    CommandField.C_MOVE_RQ: MOVE_MODELS,
-}
-"""Which operation the SOP classes have; all others are storage classes."""
 MAX_ERRORS = 100
 """Exceptions of one association that are kept: more are counted as failures, and tell nothing new."""
 
@@ -55,7 +37,8 @@ class Report:
 
     `counts` has the operations by name ("C-STORE"), `failures` those that were answered with a failure by what that is
     ("A700H Refused: out of resources", without the comment, which may be about a patient). `ended` tells how the association
-    ended. `errors` are the exceptions of handlers that were answered 0110H, the first 100; the values that were at hand are gone.
+    ended. `denied` are the rights that the peer lacks for what it proposed or asked for. `errors` are the exceptions of handlers that
+    were answered 0110H, the first 100; the values that were at hand are gone.
     """
 
     peer: Peer
@@ -64,6 +47,7 @@ class Report:
     bytes_received: int = 0
     bytes_sent: int = 0
     ended: str = ""
+    denied: set[Right] = field(default_factory=set)
     errors: list[Exception] = field(default_factory=list)
 
     @property
@@ -97,6 +81,7 @@ class Provider:
         self._identify = identify
         self._user: User | None = None
         self._dismiss = dismiss
+        self._rights = ALL_RIGHTS
         self._handlers: dict[int, Callable[[Message], Awaitable[None]]] = {
             CommandField.C_ECHO_RQ: self._echo,
             CommandField.C_STORE_RQ: self._store,
@@ -141,14 +126,18 @@ class Provider:
 
     async def _reply(self, request: pdu.AssociateRQ) -> pdu.AssociateAC | TurnedAway:
         """Who may not come in hears nothing of what there is; who it is is asked last, because finding out costs."""
-        if turned_away := self._admit(request) if self._admit else None:
-            return turned_away
+        if self._admit is not None:
+            admitted = self._admit(request)
+            if isinstance(admitted, TurnedAway):
+                return admitted
+            self._rights = admitted
         limits, called = self.session.layer.limits, self._aet if self._check_called else None
-        choose = offer(self.services, any_storage=self._any_storage)
+        offer = Offer(self.services, rights=self._rights, any_storage=self._any_storage)
         grant = self._grant if self.services.extended else None
-        reply = answer(request, choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations, grant=grant)
+        reply = answer(request, offer.choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations, grant=grant)
         if isinstance(reply, pdu.AssociateRJ):
             return TurnedAway(reply)
+        self.report.denied |= offer.denied
         if self._identify is None:
             return reply
         shown = request.user_item(pdu.UserIdentityRQ)
@@ -202,9 +191,12 @@ class Provider:
         command = message.command
         if not known:
             return Status(codes.UNRECOGNIZED_OPERATION, "this operation is not provided", service=command.service)
+        if (right := RIGHTS[command.command_field]) not in self._rights:  # its contexts were rejected, so that it is about another's
+            self.report.denied.add(right)
+            return Status(codes.NOT_AUTHORIZED, "the calling AE title may not do this here", service=command.service)
         if fault := fault_of(message):
             return fault
-        if not _is_operation_of(message):
+        if not is_operation_of(message):
             return Status(codes.UNRECOGNIZED_OPERATION, "not an operation of this SOP class and role", service=command.service)
         if command.has_data_set is (command.command_field == CommandField.C_ECHO_RQ):
             return Status(codes.MISTYPED_ARGUMENT, "Command Data Set Type does not fit the operation", service=command.service)
@@ -291,39 +283,6 @@ class Provider:
         if status.category is codes.Category.FAILURE:
             words = f"{status:04X}H {Status(status, service=message.command.service).words}"
             self.report.failures[words] = self.report.failures.get(words, 0) + 1
-
-
-def _is_operation_of(message: Message) -> bool:
-    """Whether the SOP class has the operation (PS3.4 A to C), and the requestor the role to ask for it."""
-    field, uid = message.command.command_field, message.context.abstract_syntax
-    of_class = next((f for f, classes in OPERATIONS.items() if uid in classes), CommandField.C_STORE_RQ)
-    return field == of_class and message.context.scu
-
-
-def offer(services: Services, *, any_storage: bool = False) -> Choose:
-    """The acceptor's policy that these services amount to.
-
-    Verification and queries in the uncompressed little endian syntaxes, storage in whatever is proposed, in the requestor's
-    order, with the roles of both C-STORE (requestor is SCU) and C-GET (requestor is SCP). `any_storage` takes every abstract
-    syntax that nobody else wants as a storage class, private ones included.
-    """
-    stores = services.sink is not None or services.store is not None
-    native: dict[str, bool] = {Verification: services.echo is not None}
-    native.update(dict.fromkeys(FIND_MODELS, services.find is not None))
-    native.update(dict.fromkeys(MOVE_MODELS, services.move is not None))
-    native.update(dict.fromkeys(GET_MODELS, services.get is not None))
-
-    def choose(context: Context) -> Accept | pdu.ContextResult:
-        uid = UID(context.abstract_syntax)
-        if native.get(uid):
-            known = [t for t in context.transfer_syntaxes if t in DEFAULT_TRANSFER_SYNTAXES]
-            return Accept(known[0]) if known else pdu.ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
-        is_storage = uid not in native and (uid.is_storage or (any_storage and uid.is_valid))
-        if is_storage and ((stores and context.scu) or (services.get is not None and context.scp)):
-            return Accept(context.transfer_syntaxes[0], scu=stores, scp=services.get is not None)
-        return pdu.ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
-
-    return choose
 
 
 def _open_sink(services: Services, request: Request) -> Sink:

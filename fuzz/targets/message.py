@@ -25,7 +25,8 @@ from dimse.errors import DimseError
 from dimse.services import scu
 from dimse.services.handlers import Address
 from dimse.services.memory import MemoryWire, Network
-from dimse.services.scp import Provider, Report, offer
+from dimse.services.offer import Offer
+from dimse.services.scp import Provider, Report
 from dimse.services.session import Session
 from fuzz import seeds
 from fuzz.choices import Choices, text
@@ -106,7 +107,7 @@ def _check_user(chunk: int, choices: Choices, operation: Operation) -> Features:
 
     async def serve(wire: MemoryWire) -> None:
         session = Session(wire)
-        reply = answer(await session.request(), offer(Kept(ARCHIVE).services))
+        reply = answer(await session.request(), Offer(Kept(ARCHIVE).services).choose)
         require(isinstance(reply, pdu.AssociateAC), "our own request is refused")
         if isinstance(reply, pdu.AssociateAC):
             session.accept(reply)

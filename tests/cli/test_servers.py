@@ -70,6 +70,7 @@ def test_receive_json(run: Run, during: During, tmp_path: Path) -> None:
         "counts": {"C-ECHO": 1},
         "failed": 0,
         "failures": {},
+        "denied": [],
         "bytes_received": 0,
         "bytes_sent": 0,
         "ended": "released",
@@ -264,7 +265,7 @@ def test_a_configuration(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_text(CONFIG)
     peers = {"ONE": dimse.Address("ONE", "10.0.0.1", 104), "TWO": dimse.Address("TWO", "::1", 105)}
-    assert read_config(path) == Node("FILE", "0.0.0.0", 11112, tmp_path / "images", peers)
+    assert read_config(path) == Node("FILE", "0.0.0.0", 11112, tmp_path / "images", peers, callers=dict.fromkeys(peers, dimse.Caller()))
     path.write_text("")
     assert read_config(path) == Node(data=tmp_path / "dimse-data")
 
@@ -325,9 +326,9 @@ def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("[node]\nname = 'x'", "unknown key node.name; known are aet, host, port, data, tls, users, users_over_plain"),
+        ("[node]\nname = 'x'", "unknown key node.name; known are aet, host, port, data, tls, users, users_over_plain, unknown_peers"),
         ("[nodes]", "unknown key nodes; known are node, peers"),
-        ("[peers.A]\nhost = 'h'\nport = 1\nae = 'x'", "unknown key peers.A.ae; known are aet, host, port, tls"),
+        ("[peers.A]\nhost = 'h'\nport = 1\nae = 'x'", "unknown key peers.A.ae; known are aet, host, port, tls, allow, hosts"),
         ("[peers.A]\nhost = 'h'", "peers.A.port is missing"),
         ("[peers.A]\nport = 1", "peers.A.host is missing"),
         ("[peers.a_name_that_is_too_long]\nhost = 'h'\nport = 1", "peers.a_name_that_is_too_long.aet: "),

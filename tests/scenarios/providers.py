@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ FRONTS = ("blocking", "aio")
 class Options(TypedDict, total=False):
     """What some scenarios want of a server besides."""
 
-    callers: Mapping[str, Collection[str]] | None
+    callers: dimse.Callers | None
     tls: dimse.TLS | None
     users: dimse.Users | None
     timeouts: dimse.Timeouts

@@ -15,7 +15,8 @@ from dimse.judge.wire import Request
 from .conditions import SERVED_WITHIN, conditions, others
 from .providers import BYSTANDER, FRONTS, HOST, providing, target_of
 
-CALLERS = {"ME": [], "CT1": ["10.0.0.0/8", "2001:db8::7"], "CT2": [BYSTANDER], "CT3": ["127.0.0.0/30"]}
+PLACES = {"ME": [], "CT1": ["10.0.0.0/8", "2001:db8::7"], "CT2": [BYSTANDER], "CT3": ["127.0.0.0/30"]}
+CALLERS = dimse.Callers({title: dimse.Caller(hosts=places) for title, places in PLACES.items()})
 NOT_KNOWN, NOT_OURS = "A-ASSOCIATE-RJ(1,1,3)", "A-ASSOCIATE-RJ(1,1,7)"
 NOBODY = "the calling AE title is none of those that are let in"
 ELSEWHERE = "the calling AE title is not let in from this host"

@@ -7,6 +7,7 @@ import pytest
 from dimse.data.uids import Verification
 from dimse.errors import Rejected
 from dimse.services.handlers import User
+from dimse.services.rights import Caller, Callers
 from dimse.services.users import Identity, Users
 
 from .drivers import Memory, Served
@@ -64,7 +65,7 @@ def test_the_report_has_the_user(memory: Memory) -> None:
 
 
 def test_places_mean_nothing_without_addresses(memory: Memory) -> None:
-    served = memory.serve(callers={"ME": [], "CT1": ["10.0.0.0/8"]})
+    served = memory.serve(callers=Callers({"ME": Caller(), "CT1": Caller(hosts=["10.0.0.0/8"])}))
     assert _is_let_in(memory, served, None)
     with pytest.raises(Rejected) as caught:
         memory.connect(served, [Verification], calling="CT1")

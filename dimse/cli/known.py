@@ -1,0 +1,72 @@
+"""The peers that a server knows: from its configuration, from that of Orthanc, from the command line; and the rule for all others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dimse.cli.config import Node
+from dimse.cli.failures import USAGE, Failure
+from dimse.cli.orthanc import read_modalities
+from dimse.cli.output import Output
+from dimse.services.handlers import Address
+from dimse.services.rights import ALL_RIGHTS, Caller, Callers, Right, is_loopback
+
+
+def with_peers(node: Node, peers: Sequence[Address]) -> Node:
+    """The node with more destinations, which may do everything unless the node says otherwise. TLS that it has for one stays.
+
+    Another host of a destination is no reason to go without.
+    """
+    known = {peer.aet: replace(peer, tls=before.tls) if (before := node.peers.get(peer.aet)) else peer for peer in peers}
+    return replace(node, peers={**node.peers, **known}, callers={**dict.fromkeys(known, Caller()), **(node.callers or {})})
+
+
+def with_orthanc(node: Node, path: Path) -> Node:
+    """The node with the peers of a configuration of Orthanc, and their rights. Raises `Failure` (usage)."""
+    found = read_modalities(path)
+    for title, modality in found.peers.items():
+        before = node.peers.get(title)
+        if modality.is_secured and (before is None or before.tls is None):
+            raise Failure(
+                USAGE,
+                f"{path}: DicomModalities.{modality.name} is to be reached with TLS (UseDicomTls), and nothing says with what: "
+                f"give [peers.{modality.name}] with tls in a configuration file",
+            )
+    node = with_peers(node, [modality.address for modality in found.peers.values()])
+    callers = {**(node.callers or {}), **{title: modality.caller for title, modality in found.peers.items()}}
+    return replace(node, callers=callers, check_called=node.check_called or found.check_called)
+
+
+def callers_of(node: Node, host: str) -> Callers | None:
+    """Who may call a node that listens at this IP address; None for anybody. Whoever a certificate is bound to is known, too."""
+    if node.callers is None:
+        return None
+    bound = node.tls.callers if node.tls is not None and node.tls.callers else {}
+    known = {title: Caller() for titles in bound.values() for title in titles}
+    return Callers({**known, **node.callers}, unknown=_unknown(node, host))
+
+
+def rule(node: Node, host: str) -> str:
+    """What peers may do that are not configured, in words."""
+    rights = _unknown(node, host)
+    if not rights:
+        return "peers that are not configured are rejected"
+    if rights == ALL_RIGHTS:
+        return f"peers that are not configured may do everything{' (loopback)' if node.unknown is None else ''}"
+    *most, last = [right.value for right in Right if right in rights]
+    return f"peers that are not configured may {', '.join(most)}{' and ' if most else ''}{last}"
+
+
+def tell_nobody(callers: Callers | None, out: Output) -> None:
+    """Says what is to be done where nobody may call."""
+    if callers is not None and not callers.unknown and not callers.known:
+        out.note(f"{out.program}: no peer is configured, so nobody may call: give [peers.NAME] in a file, or --unknown-peers echo,store")
+
+
+def _unknown(node: Node, host: str) -> Collection[Right]:
+    """Safe and easy: whoever is on this machine may do everything, all others nothing, unless the configuration has it."""
+    if node.unknown is not None:
+        return node.unknown
+    return ALL_RIGHTS if is_loopback(host) else frozenset()

@@ -53,6 +53,7 @@ EXPECTED = {
     "Path": ["0000H Success"],
     "StudyRootFind": ["Hartgard^Ilse", "Hartgardt^Boris"],
     "PatientRootMove": ["Progress(remaining=", "0000H Success: sub-operations complete, no failures or warnings 7 ()"],
+    "PatientRootGet": ["0000H Success: sub-operations complete, no failures or warnings 7 ()"],
     "keep": ["DIMSE sent HG-1", "0000H Success"],
     "asyncio": ["['HG-1', 'HG-2', 'NZ-7']"],
     "layer": ["AssociateConfirmation in state 6", "ReleaseConfirmation in state 1"],
@@ -60,8 +61,8 @@ EXPECTED = {
 """What each example prints, among other things: a word of its code -> texts."""
 
 
-def test_there_are_six_examples_and_each_is_expected_to_print_something() -> None:
-    assert len(blocks("python")) == len(EXPECTED) == 6
+def test_there_are_seven_examples_and_each_is_expected_to_print_something() -> None:
+    assert len(blocks("python")) == len(EXPECTED) == 7
 
 
 @pytest.mark.parametrize(("code", "printed"), list(zip(blocks("python"), EXPECTED.values(), strict=False)), ids=list(EXPECTED))

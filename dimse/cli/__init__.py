@@ -37,6 +37,7 @@ COMMANDS = {
     "send": "send files and folders (C-STORE), like dcmsend",
     "find": "query an archive (C-FIND), like findscu",
     "move": "have an archive send something to a third party (C-MOVE), like movescu",
+    "get": "fetch something from an archive (C-GET), like getscu",
     "receive": "keep what is sent in a folder, like storescp",
     "serve": "run an archive: stores, answers queries, sends on",
     "passwd": "write a user's passcode into the file that 'dimse serve --users' reads",

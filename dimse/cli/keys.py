@@ -1,4 +1,4 @@
-"""What C-FIND and C-MOVE ask with: identifiers made of query files and of the keys after -k."""
+"""What C-FIND, C-MOVE and C-GET ask with: identifiers made of query files and of the keys after -k."""
 
 from __future__ import annotations
 

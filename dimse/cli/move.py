@@ -63,7 +63,7 @@ def _move(association: Association, query: Query, root: UID, to: str, out: Outpu
         def tell(counters: Counters) -> None:
             done = (counters.completed or 0) + (counters.failed or 0) + (counters.warning or 0)
             progress.update(done, None if counters.remaining is None else done + counters.remaining)
-            out.detail(f"pending: {_counts(counters)}")
+            out.detail(f"pending: {counts_words(counters)}")
 
         return association.move(query.identifier, to, model=root, progress=tell)
 
@@ -94,6 +94,7 @@ def _tell(target: Target, to: str, result: MoveResult, seconds: float, out: Outp
     )
 
 
-def _counts(counters: Counters) -> str:
+def counts_words(counters: Counters) -> str:
+    """The counters of a response in words."""
     named = {"remaining": counters.remaining, "completed": counters.completed, "failed": counters.failed, "with warnings": counters.warning}
     return ", ".join(f"{count} {name}" for name, count in named.items() if count is not None) or "no counters"

@@ -20,6 +20,7 @@ from dimse.data.sources import FileSource, Reading, find_files
 from dimse.data.status import Status
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, DataError, ProtocolError
+from dimse.services import conversion
 from dimse.services.plan import Batch, batches
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
@@ -271,7 +272,11 @@ def _consequence(files: Sequence[_Counted], accepted: set[tuple[UID, UID]]) -> s
     """What becomes of the files that were to go in a refused context."""
     if not files:
         return " (no file needs it)"
-    others = {syntax for sop_class, syntax in accepted if sop_class == files[0].sop_class_uid and not syntax.is_encapsulated}
-    if others and not files[0].transfer_syntax.is_encapsulated:
-        return f" ({plural(len(files), 'file')} will be converted to {min(others).name})"
+    stored = files[0].transfer_syntax
+    wanted = conversion.target(stored, {syntax for sop_class, syntax in accepted if sop_class == files[0].sop_class_uid})
+    if wanted is not None:
+        how = "decompressed" if stored.is_encapsulated else "converted"
+        return f" ({plural(len(files), 'file')} will be {how} to {wanted.name})"
+    if conversion.needs_codecs(stored):
+        return f" ({plural(len(files), 'file')} cannot be sent: {conversion.ADVICE})"
     return f" ({plural(len(files), 'file')} cannot be sent)"

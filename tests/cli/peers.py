@@ -49,10 +49,12 @@ class ScriptedPeer:
                 pass
 
 
-def accepting(*contexts: int, syntax: str = ImplicitVRLittleEndian) -> bytes:
-    """An A-ASSOCIATE-AC of these context ids."""
+def accepting(*contexts: int, syntax: str = ImplicitVRLittleEndian, returning: Sequence[str] = ()) -> bytes:
+    """An A-ASSOCIATE-AC of these context ids; of the SOP classes in `returning` the client is the SCP."""
     items = [pdu.PresentationContextAC(id, 0, syntax) for id in contexts]
-    user = pdu.UserInformation((pdu.MaximumLength(16384), pdu.ImplementationClassUID("1.2"), pdu.ImplementationVersionName("\x1b[31mRED")))
+    roles = [pdu.RoleSelection(sop_class, False, True) for sop_class in returning]
+    name = pdu.ImplementationVersionName("\x1b[31mRED")
+    user = pdu.UserInformation((pdu.MaximumLength(16384), pdu.ImplementationClassUID("1.2"), *roles, name))
     return pdu.AssociateAC("PEER", "DIMSE", (pdu.ApplicationContext(), *items, user)).encode()
 
 

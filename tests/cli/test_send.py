@@ -16,7 +16,7 @@ from dimse.data.uids import CTImageStorage, JPEGBaseline8Bit, MRImageStorage
 from dimse.services.handlers import Sink
 
 from .conftest import HOST, Run, write_instance
-from .peers import ABORT, SILENT, accepting, message, response
+from .peers import ABORT, RELEASED, SILENT, accepting, message, response
 
 Start = Callable[..., int]
 
@@ -149,6 +149,19 @@ def test_refused_contexts_are_told_with_what_they_mean(run: Run, scripted: Start
     assert "(1 file cannot be sent)" in said.err
     assert f"failed: {tmp_path}/2: not sent: no presentation context for MR Image Storage" in said.err
     assert said.out.startswith("1 sent, 1 failed")
+
+
+def test_a_compressed_file_for_a_peer_that_takes_none(run: Run, scripted: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_instance(tmp_path / "1", "1.2.1", syntax=JPEGBaseline8Bit)  # contexts 1, and 3 and 5 for what it is decompressed to
+    stored = message(response(CommandField.C_STORE_RSP, 0), context=5)
+    said = run("send", HOST, scripted(accepting(5), stored, b""), tmp_path)
+    assert said.code == 0
+    assert "(1 file will be decompressed to Implicit VR Little Endian)" in said.err
+    monkeypatch.setattr("dimse.services.conversion.CODECS", ("no_such_codec",))
+    said = run("send", HOST, scripted(accepting(), RELEASED), tmp_path)
+    assert said.code == 1
+    assert "(1 file cannot be sent: install the extra codecs (pip install 'dimse[codecs]') to have it decompressed)" in said.err
+    assert "not sent: compressed in JPEG Baseline (Process 1): no presentation context for CT Image Storage" in said.err
 
 
 def test_a_context_that_nothing_needs(run: Run, scripted: Start, tmp_path: Path) -> None:

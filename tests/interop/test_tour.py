@@ -20,11 +20,13 @@ TOUR = [block for block in blocks("sh") if any(port in block for port in PORTS)]
 
 
 def test_the_tour(lab: Lab, samples: Samples, tmp_path: Path) -> None:
-    for program in ("dcmsend", "findscu", "movescu", "dump2dcm", "Orthanc"):
+    for program in ("dcmsend", "findscu", "movescu", "getscu", "dump2dcm", "Orthanc"):
         peer_program(program)
     (tmp_path / "study").symlink_to(samples.folder)
     said = play(TOUR, PORTS, lab, tmp_path)
     assert set(contents(tmp_path / "incoming")) == {file.sop_instance for file in samples.named("Hartgard^Ilse")}
+    fetched = {file.sop_instance for name in ("Nezu", "Hartgardt^Boris") for file in samples.named(name)}
+    assert set(contents(tmp_path / "fetched")) == fetched
     assert "Hartgardt^Boris" in said
 
 

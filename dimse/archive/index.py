@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from dimse.archive.attributes import (
     BY_LEVEL,
@@ -33,12 +33,15 @@ from dimse.archive.attributes import (
     Level,
 )
 from dimse.archive.matching import Condition, clean, words
-from dimse.archive.schema import INSERT, STORED, make_tables, transaction
+from dimse.archive.schema import INSERT, STORED, VERSION, make_tables, transaction
 from dimse.archive.texts import decode
 from dimse.errors import UsageError
 
 FIRST_PAGE, LARGEST_PAGE = 32, 512
 """Rows of a search that are read at once: few at first, for a quick first answer; more later, since each page searches anew."""
+
+MISSING: Final = "it was missing"
+DAMAGED: Final = "it was damaged"
 
 _REMEMBERED: Final = 4096
 """Series whose row is remembered. Instances of a series come in a row, so nearly all find theirs."""
@@ -120,7 +123,8 @@ class Index:
     """The index in the file `path`, made if there is none.
 
     `durable` makes each commit wait for the disk (PRAGMA synchronous=FULL); without it the last commits may be lost in a power cut,
-    but the database stays whole. Raises `UsageError` if the file is none, or of another version.
+    but the database stays whole. Raises `UsageError` if the file is none, or of another version. A file that may be damaged is what
+    `repair` looks into first.
     """
 
     def __init__(self, path: Path, *, durable: bool = False) -> None:
@@ -145,13 +149,18 @@ class Index:
     def writing(self) -> Iterator[Writing]:
         """One transaction, and the sole right to write that goes with it.
 
-        Committed at the end of the block; an exception in it, or a commit that fails, undoes it and what `Writing.undo` was told.
+        Committed at the end of the block; an exception in it, or a commit that fails, undoes it.
         """
         with self._lock:
             if self._writing is None:
                 raise UsageError("the archive is closed", advice="open it again to store in it")
             with self._writing.transaction():
                 yield self._writing
+
+    @property
+    def total(self) -> int:
+        """Bytes of the files of all instances; 0 once the index is closed."""
+        return 0 if self._writing is None else self._writing.total
 
     def search(self, search: Search) -> Iterator[Row]:
         """The rows that a search finds, in the order in which they came in; each holds the columns asked for."""
@@ -213,45 +222,85 @@ class Index:
         return connection
 
 
+class Known(NamedTuple):
+    """What a row says of the file of its instance."""
+
+    offset: int
+    size: int
+    digest: bytes
+
+    @property
+    def length(self) -> int:
+        """Bytes of the file."""
+        return self.offset + self.size
+
+
 class Writing:
-    """The writing connection, and what may be done within a transaction of it (see `Index.writing`)."""
+    """The writing connection, and what may be done within a transaction of it (see `Index.writing`).
+
+    `total` is how many bytes the files of all rows have, what this transaction adds included.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._series: dict[str, int] = {}
-        self._undo: list[Callable[[], None]] = []
+        self.total = int(connection.execute("SELECT bytes FROM total").fetchone()[0])
 
-    def digest(self, sop_instance_uid: str) -> bytes | None:
-        """SHA-256 of the data set stored under this UID; None when there is none."""
-        row = self._connection.execute("SELECT digest FROM instance WHERE SOPInstanceUID = ?", (sop_instance_uid,)).fetchone()
-        return None if row is None else bytes(row[0])
+    def known(self, sop_instance_uid: str) -> Known | None:
+        """What is known of the instance of this UID; None when there is no row of it."""
+        statement = "SELECT offset, size, digest FROM instance WHERE SOPInstanceUID = ?"
+        row = self._connection.execute(statement, (sop_instance_uid,)).fetchone()
+        return None if row is None else Known(*row)
 
     def add(self, instance: Instance, header: Header) -> None:
         """Adds an instance, and the series, study and patient it belongs to where they are new."""
         series = self._series_of(header)
         own = (series, instance.transfer_syntax, instance.offset, instance.size, instance.digest)
         self._insert(Level.IMAGE, own, header)
+        self.total += instance.offset + instance.size
 
-    def undo(self, action: Callable[[], None]) -> None:
-        """Has an action done if this transaction fails, before anybody else may write."""
-        self._undo.append(action)
+    def remove(self, sop_instance_uid: str) -> None:
+        """Takes an instance out, and what has no instances without it; does nothing where there is none."""
+        statement = "SELECT id, series, offset + size FROM instance WHERE SOPInstanceUID = ?"
+        row = self._connection.execute(statement, (sop_instance_uid,)).fetchone()
+        if row is None:
+            return
+        self._connection.execute("DELETE FROM instance WHERE id = ?", row[:1])
+        self.total -= row[2]
+        self._series.clear()
+        self._prune(Level.SERIES, row[1])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Begins a transaction and commits it, or undoes it if anything fails. The caller holds the lock."""
-        self._undo.clear()
+        before = self.total
         try:
             with transaction(self._connection):
                 yield
+                if self.total != before:
+                    self._connection.execute("UPDATE total SET bytes = ?", (self.total,))
         except BaseException:
             self._series.clear()  # some of these rows may be gone
-            for action in reversed(self._undo):
-                action()
+            self.total = before
             raise
 
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()
+
+    def _prune(self, level: Level, row: int) -> None:
+        """Takes out a row that none below belongs to any more, and then perhaps the one above."""
+        below = Level(level + 1).table
+        if self._connection.execute(f"SELECT 1 FROM {below} WHERE {level.table} = ? LIMIT 1", (row,)).fetchone():
+            return
+        above = None
+        if level is not Level.PATIENT:
+            above = Level(level - 1)
+            (owner,) = self._connection.execute(f"SELECT {above.table} FROM {level.table} WHERE id = ?", (row,)).fetchone()
+        self._connection.execute(f"DELETE FROM {level.table}_word WHERE owner = ?", (row,))
+        self._connection.execute(f"DELETE FROM {level.table} WHERE id = ?", (row,))
+        if above is not None:
+            self._prune(above, owner)
 
     def _series_of(self, header: Header) -> int:
         uid = header.text(_SERIES_UID)
@@ -298,6 +347,33 @@ _PATIENT_ID, _STUDY_UID, _SERIES_UID = (
     next(attribute for attribute in BY_LEVEL[level] if attribute.tag == tag)
     for level, tag in ((Level.PATIENT, PATIENT_ID), (Level.STUDY, STUDY_INSTANCE_UID), (Level.SERIES, SERIES_INSTANCE_UID))
 )
+
+
+def condition(path: Path) -> str:
+    """Why the index in this file is to be made anew from the files; "" if it is sound.
+
+    Raises `UsageError` where that would not help: the disk or the rights are to blame, or a later version of this program made it.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return MISSING
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version < VERSION:
+            return f"it was of version {version}, and this program writes version {VERSION}"
+        if version > VERSION:
+            raise UsageError(
+                f"{path} is an index of version {version}; this program reads version {VERSION}", advice="use the program that made it"
+            )
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        return "" if sound and tables >= {"total", *(level.table for level in Level)} else DAMAGED
+    except sqlite3.DatabaseError as error:
+        if _is_outside(error):
+            raise UsageError(f"{path} cannot be used as an index: {error}", advice="see to the disk, or to who else uses it") from None
+        return DAMAGED
+    finally:
+        connection.close()
 
 
 def _is_outside(error: sqlite3.Error) -> bool:

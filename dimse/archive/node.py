@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dimse.archive.files import Files
 from dimse.archive.index import Row
 from dimse.archive.query import Find, Identifier, retrieve
-from dimse.archive.storage import Durability, Storage
-from dimse.data.sources import FileSource, Source
+from dimse.archive.repair import Repair
+from dimse.archive.storage import Duplicates, Durability, Storage
+from dimse.archive.stored import StoredSource
+from dimse.data.sources import Source
 from dimse.data.status import MOVE_DESTINATION_UNKNOWN, PENDING, PENDING_WARNING, Status
 from dimse.data.uids import UID
 from dimse.errors import Refused
@@ -23,13 +26,37 @@ class Archive:
     The folder is made if there is none, and belongs to this archive until `close`: raises `UsageError` if another running one has
     it. May be used from any thread; leave it as a context manager, or call `close`, once its associations have ended.
 
-    `reserve` are the bytes that stay free on the folder's file system (None: the smaller of 1 GiB and 5 %); a C-STORE is answered
-    A700H before its first byte where there are fewer.
+    durability  "full": 0000H is answered when the instance would survive a power cut; "relaxed": when it is written, and a power cut
+                may lose what was answered 0000H in the half minute before
+    duplicates  of other bytes under a SOP Instance UID that is here: "refuse" answers 0111H and keeps the first, and what was refused
+                in `quarantine`; "replace" takes them in place of the first
+    quota       bytes that the files may have, those in quarantine included; beyond it a C-STORE is answered A700H (None: any number)
+    reserve     bytes that stay free on the folder's file system (None: the smaller of 1 GiB and 5 %); a C-STORE is answered A700H
+                before its first byte where there are fewer
+    files       the system calls by which it writes
+    progress    called in the course of a long repair: what is done, of how much
     """
 
-    def __init__(self, folder: Path | str, *, durability: Durability = "relaxed", reserve: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        durability: Durability = "full",
+        duplicates: Duplicates = "refuse",
+        quota: int | None = None,
+        reserve: int | None = None,
+        files: Files = Files(),  # noqa: B008 - it has no state
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
         self.folder = Path(folder)
-        self._storage = Storage(self.folder, durability=durability, reserve=reserve)
+        self._storage = Storage(
+            self.folder, durability=durability, duplicates=duplicates, quota=quota, reserve=reserve, files=files, progress=progress
+        )
+
+    @property
+    def repair(self) -> Repair:
+        """What was mended when it was opened; false if there was nothing to mend."""
+        return self._storage.repair
 
     def services(self, peers: Mapping[str, Address] | None = None, *, aet: str | None = None) -> Services:
         """What a server offers with this archive behind it: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET.
@@ -90,8 +117,10 @@ class _Node:
             raise Refused(MOVE_DESTINATION_UNKNOWN, "the move destination is not a configured peer of this archive")
         return address
 
-    def _source(self, row: Row) -> FileSource:
-        """A file source made of what the index knows, so that no file's head is read before it is sent."""
-        sop_class, uid, syntax, offset, size = row
-        path = self._storage.path_of(str(uid))
-        return FileSource.known(path, UID(str(sop_class)), UID(str(uid)), UID(str(syntax)), int(offset or 0), int(size or 0))
+    def _source(self, row: Row) -> StoredSource:
+        """A source made of what the index knows, so that no file is looked into before it is sent."""
+        sop_class, uid, syntax, offset, size, digest = row
+        assert isinstance(offset, int)
+        assert isinstance(size, int)
+        assert isinstance(digest, bytes)
+        return StoredSource(self._storage.path_of(str(uid)), UID(str(sop_class)), UID(str(uid)), UID(str(syntax)), offset, size, digest)

@@ -145,7 +145,7 @@ def retrieve(identifier: Identifier) -> Search:
             what = f"{attribute.keyword} must say what to retrieve at level {level.name}"
             raise Refused(DATASET_MISMATCH, what, (attribute.tag,))
         conditions.append(condition(key, f"{_table(attribute, Level.IMAGE).table}.{attribute.keyword}"))
-    columns = ("instance.SOPClassUID", "instance.SOPInstanceUID", "instance.transfer_syntax", "instance.offset", "instance.size")
+    columns = [f"instance.{name}" for name in ("SOPClassUID", "SOPInstanceUID", "transfer_syntax", "offset", "size", "digest")]
     return Search(Level.IMAGE, columns, conditions, frozenset({Level.STUDY}))
 
 

@@ -11,8 +11,8 @@ from typing import Final
 from dimse.archive.attributes import Attribute, Level, stored_at
 from dimse.errors import UsageError
 
-VERSION: Final = 1
-"""Of the tables; kept in the database, and another one is not opened."""
+VERSION: Final = 2
+"""Of the tables; kept in the database. An index of an older one is made anew from the files, one of a newer one is not opened."""
 
 _OWN: Final = {
     Level.PATIENT: ("identity TEXT NOT NULL UNIQUE",),
@@ -89,6 +89,8 @@ def _schema() -> Iterator[str]:
                 " PRIMARY KEY (tag, word, owner)) WITHOUT ROWID"
             )
     yield from _INDEXES
+    yield "CREATE TABLE total (bytes INTEGER NOT NULL)"  # of all files that have a row
+    yield "INSERT INTO total VALUES (0)"
 
 
 @contextmanager

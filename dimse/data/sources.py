@@ -128,6 +128,7 @@ class FileReading:
 
     def __init__(self, source: FileSource) -> None:
         self._path = source.path
+        self._offset, self._size = source.offset, source.size
         self._left = source.size
         self._fd, length = _open_regular(source.path)
         if length != source.offset + source.size:
@@ -136,7 +137,12 @@ class FileReading:
                 f"{source.path}: the file has {length} bytes and had {source.offset + source.size} when it was looked at",
                 advice="send files only when whoever writes them has finished",
             )
-        os.lseek(self._fd, source.offset, os.SEEK_SET)
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begins once more with the first byte of the data set."""
+        self._left = self._size
+        os.lseek(self._fd, self._offset, os.SEEK_SET)
 
     def readv(self, holes: list[memoryview]) -> int:
         """Fills the holes in order by one system call (see `Reading`)."""

@@ -102,6 +102,6 @@ def move(services: Services, level: str, model: UID = StudyRootMove, /, **keys: 
 
 
 def files_below(archive: Archive) -> list[str]:
-    """All files of an archive but its index."""
+    """All files of an archive but its index, and the one that says that it is open."""
     names = (path.relative_to(archive.folder) for path in archive.folder.rglob("*") if path.is_file())
-    return sorted(str(name) for name in names if not name.name.startswith("index.db"))
+    return sorted(str(name) for name in names if not name.name.startswith("index.db") and str(name) != "running")

@@ -78,10 +78,10 @@ class Callers:
 
 def rights_of(names: Collection[str]) -> frozenset[Right]:
     """Rights by their names; raises `UsageError` for what is none."""
-    try:
-        return frozenset(map(Right, _collection(names, "rights")))
-    except ValueError as error:
-        raise UsageError(f"{error.args[0]}, no right of a peer", advice=f"the rights are {', '.join(Right)}") from None
+    given = tuple(_collection(names, "rights"))
+    if wrong := [name for name in given if name not in tuple(Right)]:
+        raise UsageError(f"{wrong[0]!r} is no right of a peer", advice=f"the rights are {', '.join(Right)}")
+    return frozenset(map(Right, given))
 
 
 def is_loopback(host: str) -> bool:

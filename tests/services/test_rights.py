@@ -82,7 +82,7 @@ def test_a_known_peer_from_elsewhere_is_no_unknown_one() -> None:
 
 @pytest.mark.parametrize("names", [["Echo"], ["echo", "delete"], [""], ["all"]])
 def test_rights_that_are_none(names: list[str]) -> None:
-    with pytest.raises(UsageError, match="no right of a peer; the rights are echo, store, find, get, move"):
+    with pytest.raises(UsageError, match="is no right of a peer; the rights are echo, store, find, get, move"):
         rights_of(names)
 
 

@@ -4,9 +4,15 @@
     storage.py      files: temporary file, checks, rename; the sink of C-STORE
     index.py        SQLite: patients, studies, series, instances; pages of a search
     schema.py       its tables
-    query.py        identifiers of C-FIND, C-MOVE and C-GET -> searches; rows -> identifiers
+    identifier.py   identifiers of C-FIND, C-MOVE and C-GET as they are understood
+    options.py      what of them is negotiated
+    plan.py         an identifier -> a search, and what SQL cannot decide; with it times.py and computed.py
+    heads.py        what only the files have
+    query.py        rows -> answers; the search of a C-MOVE or C-GET
     matching.py     the matching rules of PS3.4 C.2.2.2, in SQL and in plain Python
     moments.py      dates and times as text that sorts
+    names.py        names that sound alike
+    values.py       elements as text and back
     texts.py        character sets
     attributes.py   the table of the attributes that the index keeps
 

@@ -1,7 +1,7 @@
 """Which attributes the index keeps, and at which level: one table from which the schema, the header scan and C-FIND follow.
 
-The columns of the index bear the keywords of the standard. What is not in this table is stored in the file all the same; it is
-only not found by, and not returned from, the index.
+The columns of the index bear the keywords of the standard. What is not in this table is stored in the file all the same; a query
+that asks for it is answered from there, more slowly (see `heads`).
 """
 
 from __future__ import annotations
@@ -113,10 +113,14 @@ ATTRIBUTES: Final = (
     Attribute(0x0040_0245, "PerformedProcedureStepStartTime", "TM", SE),
 )
 
+TIMEZONE_OFFSET: Final = Attribute(0x0008_0201, "TimezoneOffsetFromUTC", "SH", I)
+"""Of a data set: kept with each entity, because the times in it are to be read with it (PS3.3 C.12.1.1.8)."""
+
 BY_TAG: Final = {attribute.tag: attribute for attribute in ATTRIBUTES}
 BY_LEVEL: Final = {level: tuple(attribute for attribute in ATTRIBUTES if attribute.level == level) for level in Level}
 
 SPECIFIC_CHARACTER_SET: Final = 0x0008_0005
+TIMEZONE: Final = TIMEZONE_OFFSET.tag
 SOP_CLASS_UID: Final = 0x0008_0016
 SOP_INSTANCE_UID: Final = 0x0008_0018
 PATIENT_ID: Final = 0x0010_0020
@@ -131,7 +135,7 @@ UNIQUE_KEYS: Final = {
 }
 """The unique key attribute of each level (PS3.4 C.6.1.1, C.6.2.1)."""
 
-SCANNED: Final = frozenset(BY_TAG) | {SPECIFIC_CHARACTER_SET}
+SCANNED: Final = frozenset(BY_TAG) | {SPECIFIC_CHARACTER_SET, TIMEZONE}
 """The tags that the header scan of an arriving data set looks for."""
 
 
@@ -141,4 +145,5 @@ def stored_at(table: Level) -> tuple[Attribute, ...]:
     A study repeats those of its patient: a query below the patient level then needs no join with the patient, and answers what
     came with the study itself when two studies tell different things of one Patient ID.
     """
-    return BY_LEVEL[Level.PATIENT] + BY_LEVEL[Level.STUDY] if table is Level.STUDY else BY_LEVEL[table]
+    own = BY_LEVEL[Level.PATIENT] + BY_LEVEL[Level.STUDY] if table is Level.STUDY else BY_LEVEL[table]
+    return (*own, TIMEZONE_OFFSET)

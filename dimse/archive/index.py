@@ -33,7 +33,7 @@ from dimse.archive.attributes import (
     Level,
 )
 from dimse.archive.matching import Condition, clean, words
-from dimse.archive.schema import INSERT, STORED, VERSION, make_tables, transaction
+from dimse.archive.schema import INSERT, STORED, VERSION, make_tables, transaction, word_rows
 from dimse.archive.texts import decode
 from dimse.errors import UsageError
 
@@ -92,13 +92,15 @@ class Header:
 class Search:
     """A query of the index: which columns of the rows of a level, on which conditions.
 
-    `columns` are SQL expressions over the tables from `level` upwards; `tables` names those of them that are needed.
+    `columns` are SQL expressions over the tables from `level` upwards; `tables` names those of them that are needed. With
+    `heads` they may name the first instance of each row, too, whose values the row has: as `head`, at the level of instances itself.
     """
 
     level: Level
     columns: Sequence[str]
     conditions: Sequence[Condition] = ()
     tables: frozenset[Level] = field(default_factory=frozenset)
+    heads: bool = False
 
     def page(self, after: int, rows: int) -> tuple[str, tuple[str | int, ...]]:
         """The statement, and the values of its parameters, for the rows that come after the row `after`."""
@@ -116,7 +118,18 @@ class Search:
         for level in sorted(Level, reverse=True):
             if top <= level < self.level:
                 source += f" JOIN {level.table} ON {level.table}.id = {Level(level + 1).table}.{level.table}"
+        if self.heads and self.level is not Level.IMAGE:
+            source += f" LEFT JOIN instance AS head ON head.id = {_first_instance(self.level)}"
         return source
+
+
+def _first_instance(level: Level) -> str:
+    """The row of the instance that came first of those below a row, by the first study of a patient and so on."""
+    first = f"{level.table}.id"
+    for below in range(level + 1, len(Level)):
+        table, above = Level(below).table, Level(below - 1).table
+        first = f"(SELECT MIN(f{below}.id) FROM {table} AS f{below} WHERE f{below}.{above} = {first})"
+    return first
 
 
 class Index:
@@ -338,7 +351,7 @@ class Writing:
         row = self._connection.execute(INSERT[level], values).lastrowid
         assert row is not None
         if level is not Level.IMAGE:
-            rows = [(a.tag, word, row) for a, text in texts if text and a.has_words for word in words(a.vr, a.several, text)]
+            rows = [(tag, word, row) for a, text in texts if text and a.has_words for tag, word in word_rows(a, text)]
             self._connection.executemany(f"INSERT INTO {level.table}_word VALUES (?, ?, ?)", rows)
         return row
 

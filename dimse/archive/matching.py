@@ -19,9 +19,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 from dimse.archive.moments import key_span, span
+from dimse.archive.names import key_words, name_words, sound
+from dimse.archive.options import Options
 
 MAX_TEXT: Final = 10_240
 """Characters of one value of a key that may match: what the longest text that people enter, LT, may have (PS3.5 6.2)."""
@@ -29,14 +32,17 @@ MAX_TEXT: Final = 10_240
 MAX_VALUES: Final = 100_000
 """Values of one key: a list of UIDs as long as an identifier may be (4 MiB) has about as many."""
 MAX_PATTERNS: Final = 100
-"""Values of one key that are not compared for equality alone: each is a term of the statement, and SQLite nests at most 1,000."""
+"""Tests of one key that is more than values to be compared: each is a term of the statement, and SQLite nests at most 1,000."""
 
 _WILD: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})  # C.2.2.2.4
+_MAY_ASK_FOR_NONE: Final = frozenset({*_WILD, "DA", "TM", "DT"})  # C.2.2.2.7
+_EACH: Final = frozenset({"AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"})  # C.2.2.2.8
 _UNSPLIT: Final = frozenset({"LT", "ST", "UR", "UT"})  # a backslash is text in these (PS3.5 6.2)
 _MOMENTS: Final = frozenset({"DA", "TM", "DT"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _STARS: Final = re.compile(r"\*{2,}")
+_NOTHING_AGREED: Final = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +102,96 @@ class Between:
 
 
 Test = Equal | Like | Between
-Key = tuple[Test, ...]
-"""The tests of which any must hold; none of them is universal matching (C.2.2.2.3)."""
 
 
-def read_key(vr: str, text: str) -> Key:
-    """Reads the value of a key attribute; ValueError, with words that follow the keyword, when it is no key of that VR."""
+class Kind(IntEnum):
+    """What a test is put to: the words of a stored text, and what else names are matched through."""
+
+    WORD = 0
+    GROUP = 1
+    """A component group with its place in front: `0=` the alphabetic, `1=` the ideographic, `2=` the phonetic one."""
+    SPOKEN = 2
+    """The words of a name (see `names`)."""
+    SOUND = 3
+    """Their sounds."""
+
+
+Way = tuple[tuple[Kind, Test], ...]
+"""Tests that must all hold, each for some word of its kind."""
+Demand = tuple[Way, ...]
+"""What one value of a key asks for: one of these ways is enough. A name that is fuzzily matched has two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The value of a key attribute: demands of which any must be met, or `each` (C.2.2.2.8). Without any it is universal (C.2.2.2.3).
+
+    `empty` matches what has no value (C.2.2.2.7), and nothing else.
+    """
+
+    demands: tuple[Demand, ...] = ()
+    each: bool = False
+    empty: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.demands) or self.empty
+
+    @property
+    def texts(self) -> list[str] | None:
+        """The values, if they are alternatives that are compared for equality and nothing else."""
+        tests = [_only(demand) for demand in self.demands]
+        found = [test.text for test in tests if isinstance(test, Equal)]
+        return found if len(found) == len(self.demands) and not self.each else None
+
+    def accepts(self, vr: str, several: bool, stored: str) -> bool:
+        """Whether a stored text matches: the plain reading of PS3.4 C.2.2.2."""
+        if self.empty:
+            return not any(normalise(vr, part) for part in (stored.split("\\") if several else [stored]))
+        if not self:
+            return True
+        found = words_by_kind(vr, several, stored)
+        met = (any(all(any(test.accepts(word) for word in found[kind]) for kind, test in way) for way in demand) for demand in self.demands)
+        return all(met) if self.each else any(met)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where SQL finds the words of an attribute.
+
+    `around` makes of a condition on `column`, at `{}`, one on the row, for each kind of words. `none` is the condition that the
+    row has no value.
+    """
+
+    column: str
+    none: str
+    around: tuple[str, ...] = ("{}",)
+
+
+UNIVERSAL: Final = Key()
+
+
+def read_key(vr: str, text: str, options: Options = _NOTHING_AGREED, *, several: bool = False, zone: str = "") -> Key:
+    """Reads the value of a key attribute; ValueError, with words that follow the keyword, when it is no key of that VR.
+
+    `several`: the attribute may have more than one value. A DT without an offset from UTC is of the `zone`, if there is one.
+    """
+    if options.empty and vr in _MAY_ASK_FOR_NONE and text.strip(" \0") == '""':
+        return Key(empty=True)
     if not text.strip(" *\0"):
-        return ()
+        return UNIVERSAL
     parts = [text] if vr in _UNSPLIT else text.split("\\", MAX_VALUES)
     if len(parts) > MAX_VALUES:
         raise ValueError(f"has more than {MAX_VALUES} values")
     values = [normal for part in parts if (normal := normalise(vr, part))]
-    if not values or not all(value.strip("*") for value in values):
-        return ()
-    tests = tuple(_test(vr, value) for value in values if len(value) <= MAX_TEXT) or (Equal(""),)  # which no word is
-    if len(tests) > MAX_PATTERNS and not all(isinstance(test, Equal) for test in tests):
-        raise ValueError(f"has more than {MAX_PATTERNS} wildcards or ranges")
-    return tests
+    each = options.multiple and several and vr in _EACH and len(values) > 1
+    asking = [value for value in values if value.strip("*=" if vr == "PN" else "*")]
+    if not asking or (len(asking) < len(values) and not each):
+        return UNIVERSAL
+    demands = tuple(_demand(vr, value, options, zone) for value in asking)
+    key = Key(demands, each)
+    if key.texts is None and sum(len(way) for demand in demands for way in demand) > MAX_PATTERNS:
+        raise ValueError(f"has more than {MAX_PATTERNS} values, wildcards or ranges that are not just compared")
+    return key
 
 
 def words(vr: str, several: bool, stored: str) -> tuple[str, ...]:
@@ -123,22 +201,40 @@ def words(vr: str, several: bool, stored: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def matches(vr: str, several: bool, stored: str, key: str) -> bool:
-    """Whether a stored text matches a key: the plain reading of PS3.4 C.2.2.2."""
-    tests = read_key(vr, key)
-    return not tests or any(test.accepts(word) for word in words(vr, several, stored) for test in tests)
+def words_by_kind(vr: str, several: bool, stored: str) -> tuple[Sequence[str], ...]:
+    """The same by `Kind`; only names have words of more than one."""
+    whole = words(vr, several, stored)
+    if vr != "PN":
+        return (whole,)
+    spoken = name_words(stored)
+    groups = [group for name in (stored.split("\\") if several else [stored]) for group in _groups(normalise(vr, name))]
+    return whole, tuple(dict.fromkeys(groups)), spoken, tuple(dict.fromkeys(map(sound, spoken)))
 
 
-def condition(key: Key, column: str) -> Condition:
-    """The same as SQL, for a column of words; the key must not be universal."""
-    if len(key) > 1 and all(isinstance(test, Equal) for test in key):
-        # One parameter for a list of any length: SQLite allows a limited number of them. The plus keeps its order of no account.
-        texts = json.dumps([test.text for test in key if isinstance(test, Equal)])
-        return Condition(f"{column} IN (SELECT value FROM json_each(?))", (texts,))
-    parts = [test.condition(column) for test in key]
-    if len(parts) == 1:
-        return parts[0]
-    return Condition(f"({' OR '.join(part.sql for part in parts)})", tuple(value for part in parts for value in part.values))
+def matches(vr: str, several: bool, stored: str, key: str, options: Options = _NOTHING_AGREED) -> bool:
+    """Whether a stored text matches the text of a key."""
+    return read_key(vr, key, options, several=several).accepts(vr, several, stored)
+
+
+def condition(key: Key, place: Place) -> Condition:
+    """The same as SQL; the key must not be universal."""
+    if key.empty:
+        return Condition(place.none)
+    texts = key.texts
+    if texts is not None and len(texts) > 1:
+        # One parameter for a list of any length: SQLite allows a limited number of them.
+        return Condition(place.around[0].format(f"{place.column} IN (SELECT value FROM json_each(?))"), (json.dumps(texts),))
+    plain = [test.condition(place.column) for demand in key.demands if (test := _only(demand)) is not None]
+    if not key.each and len(plain) == len(key.demands):  # one look for all of them
+        return _within(place.around[0], joined(plain, "OR"))
+    return joined([_condition(demand, place) for demand in key.demands], "AND" if key.each else "OR")
+
+
+def joined(conditions: Sequence[Condition], by: str) -> Condition:
+    """Some conditions as one."""
+    if len(conditions) == 1:
+        return conditions[0]
+    return Condition(f"({f' {by} '.join(each.sql for each in conditions)})", tuple(value for each in conditions for value in each.values))
 
 
 def normalise(vr: str, text: str) -> str:
@@ -162,14 +258,50 @@ def fold(text: str) -> str:
     return "".join(low if len(low := character.casefold()) == 1 else character for character in text)
 
 
-def _test(vr: str, value: str) -> Test:
+def _only(demand: Demand) -> Test | None:
+    """The test of a word that is all there is to a demand."""
+    kind, test = demand[0][0]
+    return test if len(demand) == len(demand[0]) == 1 and kind is Kind.WORD else None
+
+
+def _condition(demand: Demand, place: Place) -> Condition:
+    ways = [[_within(place.around[kind], test.condition(place.column)) for kind, test in way] for way in demand]
+    return joined([joined(way, "AND") for way in ways], "OR")
+
+
+def _within(around: str, inner: Condition) -> Condition:
+    return Condition(around.format(inner.sql), inner.values)
+
+
+def _demand(vr: str, value: str, options: Options, zone: str) -> Demand:
+    if len(value) > MAX_TEXT:
+        return (((Kind.WORD, Equal("")),),)  # which no word is
     if vr in _MOMENTS:
-        return Between(*key_span(vr, value))
-    if vr == "PN" and not value.strip("=").count("="):
-        value = value.strip("=")  # only one group is asked for: it may be found in any
-    if vr in _WILD and ("*" in value or "?" in value):
-        return Like(_STARS.sub("*", value))
-    return Equal(value)
+        return (((Kind.WORD, Between(*key_span(vr, value, zone))),),)
+    if vr != "PN":
+        return (((Kind.WORD, _test(vr, value)),),)
+    alike = tuple((Kind.SPOKEN, _like(word)) if _has_wild(word) else (Kind.SOUND, Equal(sound(word))) for word in key_words(value))
+    return (_name(value), alike) if options.fuzzy and alike else (_name(value),)
+
+
+def _name(value: str) -> Way:
+    """One component group is asked for in any place, several in theirs."""
+    asked = [(at, group) for at, group in enumerate(value.split("=")) if group.strip("*")]
+    if len(asked) == 1:
+        return ((Kind.WORD, _test("PN", asked[0][1])),)
+    return tuple((Kind.GROUP, _test("PN", f"{at}={group}")) for at, group in asked)
+
+
+def _test(vr: str, value: str) -> Test:
+    return _like(value) if vr in _WILD and _has_wild(value) else Equal(value)
+
+
+def _like(value: str) -> Like:
+    return Like(_STARS.sub("*", value))
+
+
+def _has_wild(value: str) -> bool:
+    return "*" in value or "?" in value
 
 
 def _words(vr: str, value: str) -> Sequence[str]:
@@ -182,6 +314,10 @@ def _words(vr: str, value: str) -> Sequence[str]:
     if vr == "PN" and "=" in value:
         return (value, *(group for group in value.split("=") if group))
     return (value,)
+
+
+def _groups(name: str) -> Sequence[str]:
+    return [f"{at}={group}" for at, group in enumerate(name.split("=")) if group] if "=" in name else ()
 
 
 def _canonical_number(vr: str, text: str) -> str:

@@ -8,8 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from dimse.archive.files import Files
+from dimse.archive.identifier import Identifier
 from dimse.archive.index import Row
-from dimse.archive.query import Find, Identifier, retrieve
+from dimse.archive.options import granted
+from dimse.archive.query import Find, retrieve
 from dimse.archive.repair import Repair
 from dimse.archive.storage import Duplicates, Durability, Storage
 from dimse.archive.stored import StoredSource
@@ -65,7 +67,9 @@ class Archive:
         that the asker called.
         """
         node = _Node(self._storage, dict(peers or {}), aet)
-        return Services(sink=self._storage.open_sink, find=node.find, move=node.sources, get=node.sources, where=node.where)
+        return Services(
+            sink=self._storage.open_sink, find=node.find, move=node.sources, get=node.sources, where=node.where, extended=granted
+        )
 
     def counts(self) -> tuple[int, int, int, int]:
         """How many patients, studies, series and instances it holds."""
@@ -94,20 +98,20 @@ class _Node:
         self._peers = peers
         self._aet = aet
 
-    def find(self, request: Request) -> Iterator[Match]:
+    def find(self, request: Request) -> Iterator[Match | None]:
         """Answers C-FIND (PS3.4 C.4.1). Refuses at once; reads as far as the matches are asked for."""
-        identifier = Identifier.read(request.context.abstract_syntax, request.identifier)
+        identifier = Identifier.read(request.context.abstract_syntax, request.identifier, request.extended)
         find = Find.read(identifier, self._aet or request.peer.called)
         return self._matches(find)
 
-    def _matches(self, find: Find) -> Iterator[Match]:
-        status = Status(PENDING if find.complete else PENDING_WARNING, service="C-FIND")
-        for row in self._storage.index.search(find.search):
-            yield status, find.answer(row)
+    def _matches(self, find: Find) -> Iterator[Match | None]:
+        whole, part = (Status(code, service="C-FIND") for code in (PENDING, PENDING_WARNING))
+        for match in find.answers(self._storage.index.search(find.search), self._storage.path_of):
+            yield None if match is None else (whole if match[0] else part, match[1])
 
     def sources(self, request: Request) -> Sequence[Source]:
         """What a C-MOVE or C-GET asks for (PS3.4 C.4.2, C.4.3)."""
-        identifier = Identifier.read(request.context.abstract_syntax, request.identifier)
+        identifier = Identifier.read(request.context.abstract_syntax, request.identifier, request.extended)
         return [self._source(row) for row in self._storage.index.search(retrieve(identifier))]
 
     def where(self, request: Request, aet: str) -> Address:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from dimse.archive.attributes import Attribute, Level, stored_at
+from dimse.archive.matching import Kind, words_by_kind
 from dimse.errors import UsageError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables; kept in the database. An index of an older one is made anew from the files, one of a newer one is not opened."""
 
 _OWN: Final = {
@@ -45,6 +46,18 @@ _INDEXES: Final = (
     "CREATE UNIQUE INDEX instance_by_uid ON instance (SOPInstanceUID)",
     "CREATE INDEX instance_by_series ON instance (series)",
 )
+
+
+def word_tag(attribute: Attribute, kind: Kind) -> int:
+    """What stands for an attribute in a table of words: its tag, and above it the kind of words."""
+    return kind << 32 | attribute.tag
+
+
+def word_rows(attribute: Attribute, text: str) -> Iterator[tuple[int, str]]:
+    """What a table of words has of a text."""
+    for kind, found in zip(Kind, words_by_kind(attribute.vr, attribute.several, text), strict=False):
+        for word in found:
+            yield word_tag(attribute, kind), word
 
 
 def attribute_columns(attribute: Attribute) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dimse.archive.matching import MAX_TEXT, condition, matches, read_key, words
+from dimse.archive.matching import MAX_TEXT, Kind, Place, condition, matches, normalise, read_key, words_by_kind
+from dimse.archive.options import Options
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,17 @@ ROWS = [
     Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "山田^太郎", True),
     Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "=山田^太郎", True),
     Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Tarou=山田^太郎=やまだ^たろう", True),
-    Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Tarou=山田^太郎", False),
+    Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Tarou=山田^太郎", True),
+    Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Tarou==やまだ^たろう", True),
+    Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Tarou=やまだ^たろう", False),
+    Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Hanako=山田^太郎", False),
+    Row("C.2.2.2.1", "PN", "Yamada^Tarou", "Yamada^Tarou=山田^太郎", False),
+    Row("C.2.2.2.4", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "yam*=山*=や*", True),
+    Row("C.2.2.2.4", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "yam*=や*", False),
+    Row("C.2.2.2.4", "PN", "Yamada^Tarou=山田^太郎", "=山*", True),
+    Row("C.2.2.2.4", "PN", "Yamada^Tarou=山田^太郎", "??yamada^tarou", False),
+    Row("C.2.2.2.4", "PN", "Yamada^Tarou", "*=*", True),
+    Row("C.2.2.2.4", "PN", "Yamada^Tarou", "yam*=*", True),
     Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", "山田", False),
     # List of UID matching.
     Row("C.2.2.2.2", "UI", "1.2.3", "1.2.4\\1.2.3", True),
@@ -164,19 +175,74 @@ ROWS = [
 ]
 
 
-def by_sql(vr: str, several: bool, stored: str, key: str) -> bool:
+def by_sql(vr: str, several: bool, stored: str, key: str, options: Options = Options()) -> bool:  # noqa: B008 - frozen
     """The answer of SQLite, with the words of the stored text as rows."""
-    tests = read_key(vr, key)
-    if not tests:
+    asked = read_key(vr, key, options, several=several)
+    if not asked:
         return True
-    where = condition(tests, "word")
+    owners = "EXISTS (SELECT 1 FROM t WHERE kind = "
+    has_none = not any(normalise(vr, part) for part in (stored.split("\\") if several else [stored]))
+    place = Place("word", str(int(has_none)), tuple(f"{owners}{kind} AND {{}})" for kind in Kind))
+    where = condition(asked, place)
     connection = sqlite3.connect(":memory:")
     try:
-        connection.execute("CREATE TABLE t (word TEXT)")
-        connection.executemany("INSERT INTO t VALUES (?)", [(word,) for word in words(vr, several, stored)])
-        return bool(connection.execute(f"SELECT COUNT(*) FROM t WHERE {where.sql}", where.values).fetchone()[0])
+        connection.execute("CREATE TABLE t (kind INTEGER, word TEXT)")
+        kinds = words_by_kind(vr, several, stored)
+        connection.executemany("INSERT INTO t VALUES (?, ?)", [(kind, word) for kind, found in enumerate(kinds) for word in found])
+        return bool(connection.execute(f"SELECT {where.sql}", where.values).fetchone()[0])
     finally:
         connection.close()
+
+
+EMPTY, EACH, FUZZY = Options(empty=True), Options(multiple=True), Options(fuzzy=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "row"),
+    [
+        # Empty values: two quotation marks, where that was agreed on.
+        (EMPTY, Row("C.2.2.2.7", "LO", "", '""', True)),
+        (EMPTY, Row("C.2.2.2.7", "LO", "x", '""', False)),
+        (EMPTY, Row("C.2.2.2.7", "LO", '""', '""', False)),
+        (EMPTY, Row("C.2.2.2.7", "PN", "^^=", '""', True)),
+        (EMPTY, Row("C.2.2.2.7", "PN", "\\^", '""', True, several=True)),
+        (EMPTY, Row("C.2.2.2.7", "PN", "a\\", '""', False, several=True)),
+        (EMPTY, Row("C.2.2.2.7", "DA", "", '""', True)),
+        (EMPTY, Row("C.2.2.2.7", "DA", "no day", '""', False)),
+        (EMPTY, Row("C.2.2.2.7", "UI", "", '""', False)),
+        (Options(), Row("C.2.2.2.7", "LO", "", '""', False)),
+        (Options(), Row("C.2.2.2.7", "LO", '""', '""', True)),
+        # Each of several values, where that was agreed on and the attribute may have several.
+        (EACH, Row("C.2.2.2.8", "CS", "CT\\PT\\SR", "PT\\CT", True, several=True)),
+        (EACH, Row("C.2.2.2.8", "CS", "CT\\SR", "PT\\CT", False, several=True)),
+        (EACH, Row("C.2.2.2.8", "CS", "CT", "CT", True, several=True)),
+        (EACH, Row("C.2.2.2.8", "CS", "CT", "CT\\MR", True)),
+        (EACH, Row("C.2.2.2.8", "LO", "A1\\B2", "A*\\*", True, several=True)),
+        (EACH, Row("C.2.2.2.8", "LO", "A1\\B2", "A*\\C*", False, several=True)),
+        (EACH, Row("C.2.2.2.8", "UI", "1.2\\1.3", "1.3\\1.4", True, several=True)),
+        (EACH, Row("C.2.2.2.8", "PN", "Doe^John\\Roe^Jane", "roe^jane\\doe^john", True, several=True)),
+        (Options(), Row("C.2.2.2.8", "CS", "CT\\SR", "PT\\CT", True, several=True)),
+        # Names that are alike, where that was agreed on.
+        (FUZZY, Row("C.2.2.2.1", "PN", "Müller^Änne", "Mueller", True)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "Müller^Änne", "anne MULLER", True)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "Müller^Änne", "Miller^Bob", False)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "Meyer^Hans", "Maier^H*", True)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "Meyer^Hans", "Maier^B*", False)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "Meyer^Hans", "*", True)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "Meyer^Hans", "Schmidt\\Maier", True)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "O'Neil^Pat", "oneill", False)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "Doe?^John", "doe?^*", True)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "Yamada^Tarou=山田^太郎", "太郎", True)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "", "x", False)),
+        (FUZZY, Row("C.2.2.2.1", "PN", "-", "-", True)),
+        (FUZZY, Row("C.2.2.2.1", "LO", "Mueller", "Müller", False)),
+        (Options(), Row("C.2.2.2.1", "PN", "Müller^Änne", "Mueller", False)),
+    ],
+    ids=str,
+)
+def test_a_row_of_the_rules_of_what_was_agreed_on(options: Options, row: Row) -> None:
+    assert matches(row.vr, row.several, row.stored, row.key, options) is row.expected
+    assert by_sql(row.vr, row.several, row.stored, row.key, options) is row.expected
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.clause} {row.vr} {row.stored!r} {row.key!r}")
@@ -201,12 +267,24 @@ MOMENT = st.text(alphabet="012", max_size=8) | st.sampled_from(
 MOMENT_KEYS = MOMENT | st.builds("{}-{}".format, MOMENT, MOMENT)
 
 
-@given(vr=st.sampled_from(["LO", "SH", "CS", "PN", "UI", "LT", "IS", "DS", "AS"]), several=st.booleans(), stored=TEXTS, key=TEXTS)
-@example("LO", False, "**", "?*")
-@example("LO", False, "\U0010ffffx", "\U0010ffff*")
-@example("LO", False, "\ud7ff\ue000", "\ud7ff*")
-def test_sql_and_the_plain_reading_agree_on_texts(vr: str, several: bool, stored: str, key: str) -> None:
-    assert by_sql(vr, several, stored, key) is matches(vr, several, stored, key)
+@given(
+    vr=st.sampled_from(["LO", "SH", "CS", "PN", "UI", "LT", "IS", "DS", "AS"]),
+    several=st.booleans(),
+    stored=TEXTS,
+    key=TEXTS | st.just('""'),
+    options=st.builds(Options, fuzzy=st.booleans(), empty=st.booleans(), multiple=st.booleans()),
+)
+@example("LO", False, "**", "?*", Options())
+@example("LO", False, "\U0010ffffx", "\U0010ffff*", Options())
+@example("LO", False, "\ud7ff\ue000", "\ud7ff*", Options())
+def test_sql_and_the_plain_reading_agree_on_texts(vr: str, several: bool, stored: str, key: str, options: Options) -> None:
+    assert by_sql(vr, several, stored, key, options) is matches(vr, several, stored, key, options)
+
+
+@given(several=st.booleans(), stored=TEXTS, key=TEXTS)
+def test_what_matches_literally_is_alike(several: bool, stored: str, key: str) -> None:
+    if matches("PN", several, stored, key):
+        assert matches("PN", several, stored, key, FUZZY)
 
 
 @given(vr=st.sampled_from(["DA", "TM", "DT"]), stored=MOMENT, key=MOMENT_KEYS)

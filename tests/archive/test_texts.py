@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dimse.archive.texts import decode, encoding_for
+from dimse.archive.texts import decode, encoder_for
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,26 @@ def test_decode(raw: bytes, character_set: str, text: str) -> None:
         ("ä", "", "ISO_IR 192"),
         ("ф", "ISO_IR 100", "ISO_IR 192"),
         ("山", "GB18030", "GB18030"),
-        ("山", "\\ISO 2022 IR 87", "ISO_IR 192"),
+        ("山", "\\ISO 2022 IR 87", "\\ISO 2022 IR 87"),
+        ("Yamada^Tarou=山田^太郎", "\\ISO 2022 IR 87", "\\ISO 2022 IR 87"),
+        ("山ä", "\\ISO 2022 IR 87", "ISO_IR 192"),
+        ("丂", "\\ISO 2022 IR 87\\ISO 2022 IR 159", "\\ISO 2022 IR 87\\ISO 2022 IR 159"),
+        ("ﾔﾏﾀﾞ=山", "ISO 2022 IR 13\\ISO 2022 IR 87", "ISO 2022 IR 13\\ISO 2022 IR 87"),
+        ("Kim=김^희", "\\ISO 2022 IR 149", "\\ISO 2022 IR 149"),
+        ("王\\小", "\\ISO 2022 IR 58", "\\ISO 2022 IR 58"),
+        ("aα^ä", "ISO 2022 IR 100\\ISO 2022 IR 126", "ISO 2022 IR 100\\ISO 2022 IR 126"),
+        ("ﾔﾏﾀﾞ", "ISO_IR 13", "ISO_IR 13"),
+        ("山", "ISO_IR 13", "ISO_IR 192"),
+        ("ä", "ISO_IR 6", "ISO_IR 192"),
+        ("山", "\\x", "ISO_IR 192"),
         ("山", "ISO 2022 IR 87", "ISO_IR 192"),
         ("山", "unheard of", "ISO_IR 192"),
     ],
 )
-def test_encoding_for(text: str, wanted: str, term: str) -> None:
-    assert encoding_for(text, wanted)[0] == term
-    assert decode(text.encode(encoding_for(text, wanted)[1]), term) == text
+def test_encoder_for(text: str, wanted: str, term: str) -> None:
+    found, encode = encoder_for(text, wanted)
+    assert found == term
+    assert decode(encode(text), term) == text
 
 
 PIECES = st.sampled_from([b"\x1b", b"$B", b"$)C", b"-F", b"(B", b"^", b"=", b"\xb1\xe8", b"a", b"\xff"])
@@ -62,5 +74,5 @@ PIECES = st.sampled_from([b"\x1b", b"$B", b"$)C", b"-F", b"(B", b"^", b"=", b"\x
 )
 def test_any_bytes_are_some_text_that_can_be_answered(raw: bytes, character_set: str) -> None:
     text = decode(raw, character_set)
-    term, codec = encoding_for(text, character_set)
-    assert decode(text.encode(codec), term) == text
+    term, encode = encoder_for(text, character_set)
+    assert decode(encode(text), term) == text

@@ -13,7 +13,7 @@ from dimse.data.uids import UID, ExplicitVRLittleEndian, PatientRootFind, Patien
 from tests.archive.semantics.stored import KEYS_BY_LEVEL, Collection
 from tests.archive.semantics.writing import Value, Values, encode
 
-STUDY_ROOT, PATIENT_ROOT, PATIENT_STUDY_ONLY = StudyRootFind, PatientRootFind, PatientStudyOnlyFind
+STUDY_ROOT, PATIENT_ROOT, PATIENT_STUDY_ONLY = MODELS = StudyRootFind, PatientRootFind, PatientStudyOnlyFind
 
 RELATIONAL: Final = b"\1"
 COMBINED: Final = b"\0\1"
@@ -71,14 +71,35 @@ class Row:
         return "\\".join(places)
 
 
-def unique_keys(row: Row, answers: Iterable[DataSet]) -> list[str]:
-    """The unique keys of the answers, sorted."""
-    return sorted(str(answer.get(row.unique_key, "")) for answer in answers)
-
-
 def values_of(answer: DataSet, keywords: Iterable[str]) -> dict[str, object]:
     """The values of an answer as texts, of a sequence as lists of such; None for what it does not hold."""
     return _values(answer.dataset, keywords)
+
+
+def expected_answer(row: Row) -> str:
+    """The expectation in words, as `answered` tells of answers."""
+    if row.status < PENDING:
+        return f"{row.status:04X}"
+    return " ".join(sorted(row.of.place(unique) for unique in row.expected)) or "nothing"
+
+
+def answered(row: Row, answers: Iterable[DataSet]) -> str:
+    """Answers in words: the places or Patient IDs that answered, each with what is not as the row expects it."""
+    uniques = [(str(answer.get(row.unique_key, "")), answer) for answer in answers]
+    told = [row.of.place(unique) + _wrong(row.expected.get(unique, {}), answer) for unique, answer in uniques if row.of.owns(unique)]
+    return " ".join(sorted(told)) or "nothing"
+
+
+def _wrong(expected: Mapping[str, object], answer: DataSet) -> str:
+    got = values_of(answer, expected)
+    wrong = [keyword for keyword, value in expected.items() if not same(got[keyword], value)]
+    return f" ({', '.join(f'{keyword} {_in_words(got[keyword])}' for keyword in wrong)})" if wrong else ""
+
+
+def _in_words(value: object) -> str:
+    if value is None:
+        return "left out"
+    return "otherwise" if isinstance(value, list) else repr(value) if value else "empty"
 
 
 def same(got: object, expected: object) -> bool:
@@ -93,8 +114,7 @@ def _values(found: Dataset, keywords: Iterable[str]) -> dict[str, object]:
 
 
 def _value(found: Dataset, keyword: str) -> object:
-    element = found.get_item(int(keyword[:8], 16)) if ":" in keyword else None
-    key: int | str = int(keyword[:8], 16) if element is not None else keyword
+    key: int | str = int(keyword[:8], 16) if ":" in keyword else keyword
     if key not in found:
         return None
     value = found[key].value

@@ -30,6 +30,10 @@ class Collection:
         """The UID of a study, a series or an instance; a Patient ID stands for itself."""
         return place if place.startswith(self.letter) else f"1.2.999.{self.number}.{place}"
 
+    def place(self, unique: str) -> str:
+        """The place that a UID stands for."""
+        return unique.removeprefix(f"1.2.999.{self.number}.")
+
     def owns(self, unique: str) -> bool:
         """Whether a Patient ID or a UID is of this collection."""
         return unique.startswith((f"{self.letter}-", f"1.2.999.{self.number}."))

@@ -2,7 +2,7 @@
 
     python -m bench.referee --rough --readme
 
-One provider after the other is started on a free loopback port (see `bench.peers`) and tried with every case; whoever dies is
+One provider after the other is started on a free loopback port (see `bench.providers`) and tried with every case; whoever dies is
 started again and goes on with the next case. Prints a Markdown table with a row for each scenario in which anybody differs
 from the others (all rows: --all). A peer that is not installed is one line on standard error, and has no column.
 Exit code 1 if ours violates anything.
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from bench.peers import PEERS, Missing, Peer, running
+from bench.providers import PEERS, Missing, Peer, running
 from bench.readme import README, machine, made_by, replaced
 from dimse.judge import Case, Finding, Judge, NotServing, Verdict, chosen
 from dimse.judge.runner import GONE

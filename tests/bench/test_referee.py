@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import peers, referee
-from bench.peers import PEERS, Missing, Peer, running
+from bench import providers, referee
+from bench.providers import PEERS, Missing, Peer, running
 from bench.readme import README, marks, replaced
 from bench.referee import Column, caption, main, table
 from dimse.judge import Case, Finding, Timing, Verdict, chosen
@@ -160,7 +160,7 @@ def test_ours_goes_with_what_is_installed(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "SEARCH_PATH", "/nowhere")
+    monkeypatch.setattr(providers, "SEARCH_PATH", "/nowhere")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     said = []
     for peer in PEERS[1:]:

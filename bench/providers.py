@@ -161,11 +161,18 @@ def free_port() -> int:
     return port
 
 
-def _program(name: str) -> str:
-    path = shutil.which(name, path=SEARCH_PATH)
-    if path is None:
-        raise Missing(f"{name} is not installed: apt-get install {'orthanc' if name == 'Orthanc' else 'dcmtk'}")
-    return path
+def program(name: str) -> str:
+    """The path of a peer's program: none of pynetdicom's, which have the names of DCMTK's and are scripts. Raises `Missing`."""
+    for folder in SEARCH_PATH.split(os.pathsep):
+        path = shutil.which(name, path=folder)
+        if path is not None and not _is_script(Path(path)):
+            return path
+    raise Missing(f"{name} is not installed: apt-get install {'orthanc' if name == 'Orthanc' else 'dcmtk'}")
+
+
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
 
 
 def _said(*command: str) -> str:
@@ -173,12 +180,12 @@ def _said(*command: str) -> str:
 
 
 def _version_of_storescp() -> str:
-    words = _said(_program("storescp"), "--version").split()
+    words = _said(program("storescp"), "--version").split()
     return next((word.removeprefix("v") for word in words if word.startswith("v") and word[1:2].isdigit()), "?")
 
 
 def _version_of_orthanc() -> str:
-    return _said(_program("Orthanc"), "--version").split()[1]
+    return _said(program("Orthanc"), "--version").split()[1]
 
 
 def _version_of_pynetdicom() -> str:
@@ -199,7 +206,7 @@ def _ours(folder: Path, port: int) -> list[str]:
 
 
 def _storescp(folder: Path, port: int) -> list[str]:
-    return [_program("storescp"), "-aet", "STORESCP", "-ta", str(WAIT), "-td", str(WAIT), "-ts", str(WAIT), "-od", str(folder), str(port)]
+    return [program("storescp"), "-aet", "STORESCP", "-ta", str(WAIT), "-td", str(WAIT), "-ts", str(WAIT), "-od", str(folder), str(port)]
 
 
 def _orthanc(folder: Path, port: int) -> list[str]:
@@ -217,7 +224,7 @@ def _orthanc(folder: Path, port: int) -> list[str]:
     }
     path = folder / "orthanc.json"
     path.write_text(json.dumps(config), encoding="utf-8")
-    return [_program("Orthanc"), str(path)]
+    return [program("Orthanc"), str(path)]
 
 
 def _pynetdicom(folder: Path, port: int) -> list[str]:

@@ -53,6 +53,11 @@ class Layout:
         names = ("objects", "tmp", "quarantine", "index.db", "running")
         return cls(folder, *(str(folder / name) for name in names))
 
+    def check(self) -> None:
+        """Raises `UsageError` where there is no archive."""
+        if not Path(self.objects).is_dir():
+            raise UsageError(f"{self.folder} is no data folder of an archive: it has no folder 'objects'")
+
     def make(self, files: Files) -> None:
         """Makes the folders that are missing, all of them now, so that none is made and flushed while instances come.
 

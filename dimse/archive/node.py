@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dimse.archive.checking import Finding, findings
 from dimse.archive.files import Files
 from dimse.archive.identifier import Identifier
 from dimse.archive.index import Row
@@ -74,6 +75,10 @@ class Archive:
     def counts(self) -> tuple[int, int, int, int]:
         """How many patients, studies, series and instances it holds."""
         return self._storage.index.counts()
+
+    def check(self, *, progress: Callable[[int, int], object] | None = None) -> Iterator[Finding]:
+        """What is wrong with its files and its index, each file read to its end. What comes meanwhile may be named for no reason."""
+        return findings(self._storage.layout, self._storage.index, progress=progress)
 
     def path_of(self, sop_instance_uid: str) -> Path:
         """Where the file of an instance is, if the archive has it."""

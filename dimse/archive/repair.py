@@ -25,7 +25,7 @@ from dimse.archive.attributes import Level
 from dimse.archive.examine import examine
 from dimse.archive.files import Files
 from dimse.archive.index import MISSING, Index, Search, Writing, condition
-from dimse.archive.layout import REPLACED, Layout, files_below, name_of, set_aside
+from dimse.archive.layout import REPLACED, Layout, files_below, lock, name_of, set_aside
 from dimse.errors import DataError, UsageError
 
 ASKED_FOR: Final = "as was asked for"
@@ -71,6 +71,31 @@ class Repair:
             (self.unreadable, f"{_files_word(self.unreadable)} that cannot be read"),
         ]
         return "; ".join(words for happened, words in done if happened) or "nothing to repair"
+
+
+def reindex(
+    folder: Path | str,
+    *,
+    files: Files = Files(),  # noqa: B008 - it has no state
+    progress: Callable[[int, int], object] | None = None,
+) -> Repair:
+    """Makes the index of an archive anew from its files, and tells what was done: `adopted` are the instances it has now.
+
+    The old one stays until the new one is whole, and also after that where it is no good. What only the index knew is gone then:
+    which instances have no file any more. `progress` is told how many files are done, of how many. Raises `UsageError` if the folder
+    is none of an archive, or of one that is open.
+    """
+    layout = Layout.of(Path(folder))
+    layout.check()
+    fd = lock(layout.folder)
+    try:
+        layout.make(files)
+        repairing = Repairing(layout, files, durable=True, progress=progress)
+        repairing.start_anew().close()
+        files.unlink(layout.running)
+        return repairing.repair
+    finally:
+        os.close(fd)
 
 
 class Repairing:

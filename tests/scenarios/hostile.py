@@ -98,9 +98,10 @@ def hostile(*script: Answer) -> Iterator[Hostile]:
         server.close()
 
 
-def accepting(*contexts: bytes, called: str = "PEER", calling: str = "DIMSE") -> bytes:
-    """An A-ASSOCIATE-AC with these presentation context items."""
-    user = pdu.UserInformation((pdu.MaximumLength(16_384), pdu.ImplementationClassUID("1.2.3")))
+def accepting(*contexts: bytes, called: str = "PEER", calling: str = "DIMSE", returning: str = "") -> bytes:
+    """An A-ASSOCIATE-AC with these presentation context items; of the SOP class `returning`, if any, the user is the SCP."""
+    roles = [pdu.RoleSelection(returning, False, True)] if returning else []
+    user = pdu.UserInformation((pdu.MaximumLength(16_384), pdu.ImplementationClassUID("1.2.3"), *roles))
     whole = pdu.AssociateAC(called, calling, (pdu.ApplicationContext(), user)).encode()
     return raw_pdu(0x02, whole[6:] + b"".join(contexts))
 

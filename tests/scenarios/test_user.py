@@ -14,7 +14,8 @@ import pytest
 
 import dimse
 import dimse.aio
-from dimse.data.commands import CommandField
+import pdu
+from dimse.data.commands import CommandField, CommandSet
 from dimse.data.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dimse.judge.wire import raw_pdu
 from dimse.services import scu
@@ -29,6 +30,11 @@ IN_TIME = 5.0
 MATCH = dimse.query("STUDY", PatientID="MADE-UP").encoded
 PENDING = response(CommandField.C_FIND_RSP, 0xFF00, data=MATCH)
 ECHOED = response(CommandField.C_ECHO_RSP, 0)
+CT = dimse.CTImageStorage
+GET_CONTEXTS = [
+    dimse.Context(dimse.StudyRootGet, (ImplicitVRLittleEndian,)),
+    dimse.Context(CT, (ImplicitVRLittleEndian,), scu=False, scp=True),
+]
 RELEASED = raw_pdu(0x06, bytes(4))
 
 
@@ -39,6 +45,8 @@ class Front:
     echo: Callable[[int], dimse.Status]
     find: Callable[[int, int], int]
     """Takes so many matches of a query, at most, and leaves; how many there were."""
+    get: Callable[[int, Path], dimse.GetResult]
+    """Fetches whatever comes into a folder, and leaves by an abort."""
 
 
 def _options(context: str) -> dict[str, object]:
@@ -74,9 +82,29 @@ async def _aio_find(port: int, most: int) -> int:
         return count
 
 
+def _get(port: int, folder: Path) -> dimse.GetResult:
+    association = dimse.connect(HOST, port, contexts=GET_CONTEXTS, timeouts=TIMEOUTS)
+    try:
+        return association.get(dimse.query("STUDY"), dimse.FolderSink(folder).open)
+    finally:
+        association.abort()
+
+
+async def _aio_get(port: int, folder: Path) -> dimse.GetResult:
+    association = await dimse.aio.connect(HOST, port, contexts=GET_CONTEXTS, timeouts=TIMEOUTS)
+    try:
+        return await association.get(dimse.query("STUDY"), dimse.FolderSink(folder).open)
+    finally:
+        await association.abort()
+
+
 FRONTS = {
-    "blocking": Front(_echo, _find),
-    "aio": Front(lambda port: asyncio.run(_aio_echo(port)), lambda port, most: asyncio.run(_aio_find(port, most))),
+    "blocking": Front(_echo, _find, _get),
+    "aio": Front(
+        lambda port: asyncio.run(_aio_echo(port)),
+        lambda port, most: asyncio.run(_aio_find(port, most)),
+        lambda port, folder: asyncio.run(_aio_get(port, folder)),
+    ),
 }
 
 
@@ -167,3 +195,44 @@ def test_a_response_that_answers_nothing(front: Front, answer: bytes, what: str)
         with pytest.raises(dimse.ProtocolError, match=what):
             front.find(server.port, 1)
         assert _aborted(server)
+
+
+def _store(uid: str) -> bytes:
+    """A C-STORE-RQ, in one PDU."""
+    command = CommandSet(
+        CommandField.C_STORE_RQ,
+        affected_sop_class_uid=CT,
+        message_id=9,
+        priority=0,
+        command_data_set_type=1,
+        affected_sop_instance_uid=uid,
+    )
+    return pdu.PDataTF((pdu.PDV(3, True, True, command.encode()), pdu.PDV(3, False, True, MATCH))).encode()
+
+
+@pytest.mark.parametrize(
+    ("uid", "role", "status"),
+    [
+        pytest.param("../../x", CT, 0x0117, id="U-06/relative"),
+        pytest.param("/etc/cron.d/x", CT, 0x0117, id="U-06/absolute"),
+        pytest.param("1.2.3", "", 0x0122, id="U-06/no-role"),
+    ],
+)
+def test_instances_that_must_not_come(front: Front, uid: str, role: str, status: int, tmp_path: Path) -> None:
+    final = response(CommandField.C_GET_RSP, 0xA702)
+    with hostile(accepting(accepted(1), accepted(3), returning=role), _store(uid) + final) as server:
+        result = front.get(server.port, tmp_path / "archive" / "fetched")
+        server.thread.join(10)
+        assert b"\0\0\0\x09\2\0\0\0" + status.to_bytes(2, "little") in server.heard
+    assert (result.status, result.kept) == (0xA702, 0)
+    assert [(refused, int(why)) for refused, why in result.refused] == [(uid, status)]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_an_instance_that_comes(front: Front, tmp_path: Path) -> None:
+    """What the others would be if nothing were wrong with them."""
+    with hostile(accepting(accepted(1), accepted(3), returning=CT), _store("1.2.3") + response(CommandField.C_GET_RSP, 0)) as server:
+        assert front.get(server.port, tmp_path / "fetched").kept == 1
+    (kept,) = (tmp_path / "fetched").iterdir()
+    assert (kept.name, kept.read_bytes()[-len(MATCH) :]) == ("1.2.3.dcm", MATCH)
+    kept.unlink()

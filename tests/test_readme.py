@@ -102,8 +102,17 @@ def test_the_configuration_is_one(tmp_path: Path) -> None:
     assert settings.peers == {"ORTHANC": dimse.Address("ORTHANC", "127.0.0.1", 4243)}
 
 
-def test_the_configuration_with_tls_is_one(tmp_path: Path) -> None:
+def test_the_configuration_with_rights_is_one(tmp_path: Path) -> None:
     (tmp_path / "node.toml").write_text(blocks("toml")[1], encoding="utf-8")
+    settings = read_config(tmp_path / "node.toml")
+    assert settings.callers == {"CT1": dimse.Caller(["echo", "store"], ["10.1.0.0/16"]), "WS": dimse.Caller()}
+    assert settings.peers == {"WS": dimse.Address("WS", "10.0.0.7", 104)}
+    assert (settings.unknown, settings.check_called) == (frozenset({dimse.Right.ECHO}), True)
+    assert settings.limits == dimse.Limits(associations=32, associations_per_host=8, data_set=2_000_000_000)
+
+
+def test_the_configuration_with_tls_is_one(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text(blocks("toml")[2], encoding="utf-8")
     settings = read_config(tmp_path / "node.toml")
     own = dimse.TLS(key=tmp_path / "archive.key", certificate=tmp_path / "archive.crt", ca=tmp_path / "ca.pem")
     assert settings.tls == replace(own, callers={"ct1": ("CT1",)})

@@ -30,7 +30,7 @@ class QueryOption(IntEnum):
     EMPTY_VALUES = 5
     """Two quotation marks match what has no value (PS3.4 C.2.2.2.7)."""
     MULTIPLE_VALUES = 6
-    """Several values of a key each match (PS3.4 C.2.2.2.8)."""
+    """A key with several values matches what has each of them (PS3.4 C.2.2.2.8)."""
 
     @property
     def words(self) -> str:

@@ -6,7 +6,7 @@ as if the attribute were in the index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
@@ -39,14 +39,17 @@ class Asked:
     key: Key
     inner: tuple[Asked, ...] | None = None
     """Of a sequence: what is asked of its items; None for all of it."""
+    complete: bool = True
+    """Whether all that is asked of the items can be answered."""
 
     @classmethod
     def read(cls, wanted: Wanted, identifier: Identifier) -> Asked | None:
         """What an element of an identifier asks for; None if it cannot be answered. Raises `Refused` for a key that is none."""
         if wanted.vr == "SQ":
-            parts = [cls.read(each, identifier) for each in wanted.inner or () if not wanted_is_framing(each)]
-            inner = None if wanted.inner is None else tuple(part for part in parts if part is not None)
-            return cls(wanted, False, UNIVERSAL, inner)
+            parts = [cls.read(each, identifier) for each in wanted.inner or () if not each.is_creator]
+            inner = tuple(part for part in parts if part is not None)
+            complete = len(inner) == len(parts) and all(part.complete for part in inner)
+            return cls(wanted, False, UNIVERSAL, inner if parts else None, complete)
         if wanted.vr in OPAQUE or (wanted.is_private and not wanted.creator):
             return None
         several = _has_several(wanted)
@@ -117,8 +120,10 @@ class Head:
         if element is None:
             return [] if wanted.vr == "SQ" else ""
         vr = vr_of_element(element, wanted.creator)
+        if vr in OPAQUE or not element.vr:  # the identifier may know better
+            vr = wanted.vr
         try:
-            value = value_of(element, wanted.vr if vr in OPAQUE else vr, self.syntax, self.character_set)
+            value = value_of(element, vr, self.syntax, self.character_set)
         except DataError:
             return None
         return value if isinstance(value, list) == (wanted.vr == "SQ") else None
@@ -127,17 +132,8 @@ class Head:
         """The tag of an attribute; the blocks of a private creator may be others here than in the identifier (PS3.5 7.8.1)."""
         if not wanted.creator:
             return wanted.tag
-        group = wanted.tag & 0xFFFF_0000
-        for block in range(_FIRST_BLOCK, _LAST_BLOCK + 1):
-            element = self.found.get(group | block)
-            if element is not None and decode(bytes(element.value)).strip(" \0") == wanted.creator:
-                return group | block << 8 | wanted.tag & 0xFF
-        return -1
-
-
-def wanted_is_framing(wanted: Wanted) -> bool:
-    """Whether an element is there for others' sake: it names the owner of private ones, or a character set, and is no key."""
-    return wanted.is_creator or wanted.tag == SPECIFIC_CHARACTER_SET
+        creators = {tag: decode(bytes(element.value)).strip(" \0") for tag, element in self.found.items() if _is_creator(tag)}
+        return _of_creator(wanted, creators)
 
 
 def last_tag(asked: Iterable[Asked]) -> int:
@@ -149,12 +145,28 @@ def _part(item: Tree, inner: tuple[Asked, ...]) -> Tree | None:
     """Of an item what is asked for; None if it does not match."""
     part: Tree = {}
     for each in inner:
-        vr, value = item.get(each.wanted.tag, (each.wanted.vr, None))
+        tag, wanted = each.wanted.tag, each.wanted
+        if wanted.creator:
+            part[tag & 0xFFFF_0000 | tag >> 8 & 0xFF] = ("LO", wanted.creator)
+            tag = _of_creator(wanted, {tag: value for tag, (_, value) in item.items() if _is_creator(tag)})
+        vr, value = item.get(tag, (wanted.vr, None))
         matched = each.matched(value)
         if matched is None:
             return None
-        part[each.wanted.tag] = (vr, matched)
+        part[wanted.tag] = (vr, matched)
     return part
+
+
+def _is_creator(tag: int) -> bool:
+    return bool(tag >> 16 & 1) and _FIRST_BLOCK <= tag & 0xFFFF <= _LAST_BLOCK
+
+
+def _of_creator(wanted: Wanted, creators: Mapping[int, Value]) -> int:
+    """The tag of a private element where these are the private creators by tag; -1 where its own is none of them."""
+    for tag, creator in creators.items():
+        if creator == wanted.creator and tag >> 16 == wanted.tag >> 16:
+            return tag & 0xFFFF_0000 | (tag & 0xFF) << 8 | wanted.tag & 0xFF
+    return -1
 
 
 def _has_several(wanted: Wanted) -> bool:

@@ -161,7 +161,7 @@ class _Reader:
                 self.character_set = wanted.text
             if wanted.is_creator:
                 creators[element.tag >> 16 << 8 | element.tag & 0xFF] = wanted.text
-            if element.tag & 0xFFFF:  # not a group length
+            if element.tag & 0xFFFF and not (depth and element.tag == SPECIFIC_CHARACTER_SET):  # no group length
                 found[element.tag] = wanted
         return tuple(found[tag] for tag in sorted(found))
 

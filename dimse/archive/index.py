@@ -94,6 +94,8 @@ class Search:
 
     `columns` are SQL expressions over the tables from `level` upwards; `tables` names those of them that are needed. With
     `heads` they may name the first instance of each row, too, whose values the row has: as `head`, at the level of instances itself.
+
+    Rows come in the order in which they came in, or by the column `order`, which an index must have in order and none of the rows lacks.
     """
 
     level: Level
@@ -101,15 +103,22 @@ class Search:
     conditions: Sequence[Condition] = ()
     tables: frozenset[Level] = field(default_factory=frozenset)
     heads: bool = False
+    order: str = ""
 
-    def page(self, after: int, rows: int) -> tuple[str, tuple[str | int, ...]]:
-        """The statement, and the values of its parameters, for the rows that come after the row `after`."""
-        table = self.level.table
-        columns = ", ".join([f"{table}.id", *self.columns])
-        where = " AND ".join([f"{table}.id > ?", *(condition.sql for condition in self.conditions)])
+    @property
+    def start(self) -> Row:
+        """What stands for the place before the first row."""
+        return ("", 0) if self.order else (0,)
+
+    def page(self, after: Row, rows: int) -> tuple[str, tuple[Value, ...]]:
+        """The statement, and the values of its parameters, for the rows that come after a place: in each the place, then the columns."""
+        row = f"{self.level.table}.id"
+        place = f"{self.order}, {row}" if self.order else row
+        columns = ", ".join([place, *self.columns])
+        where = " AND ".join([f"({place}) > ({', '.join('?' * len(after))})", *(condition.sql for condition in self.conditions)])
         values = tuple(value for condition in self.conditions for value in condition.values)
-        statement = f"SELECT {columns} FROM {self._source()} WHERE {where} ORDER BY {table}.id LIMIT ?"
-        return statement, (after, *values, rows)
+        statement = f"SELECT {columns} FROM {self._source()} WHERE {where} ORDER BY {place} LIMIT ?"
+        return statement, (*after, *values, rows)
 
     def _source(self) -> str:
         """The table with the ones above it joined, as far up as needed."""
@@ -176,19 +185,17 @@ class Index:
         return 0 if self._writing is None else self._writing.total
 
     def search(self, search: Search) -> Iterator[Row]:
-        """The rows that a search finds, in the order in which they came in; each holds the columns asked for."""
-        after, rows = 0, FIRST_PAGE
+        """The rows that a search finds, in its order; each holds the columns asked for."""
+        after, rows = search.start, FIRST_PAGE
         while True:
             statement, values = search.page(after, rows)
             with self._reading() as connection:
                 page: list[Row] = connection.execute(statement, values).fetchall()
             for row in page:
-                yield row[1:]
+                yield row[len(after) :]
             if len(page) < rows:
                 return
-            last = page[-1][0]
-            assert isinstance(last, int)
-            after, rows = last, min(2 * rows, LARGEST_PAGE)
+            after, rows = page[-1][: len(after)], min(2 * rows, LARGEST_PAGE)
 
     def counts(self) -> tuple[int, int, int, int]:
         """How many patients, studies, series and instances there are."""

@@ -70,6 +70,8 @@ class Plan:
     adjust: list[Callable[[Values], None]] = field(default_factory=list)
     checks: list[Callable[[Values], bool]] = field(default_factory=list)
     complete: bool = True
+    order: str = ""
+    """The column of an index that the search goes by, "" for the rows as they came in."""
     _below: list[tuple[Attribute, Condition]] = field(default_factory=list)
 
     def want(self, wanted: Wanted) -> None:
@@ -125,7 +127,7 @@ class Plan:
         if self.asked:
             table = "instance" if level is Level.IMAGE else "head"
             self.columns += [f"{table}.{column}" for column in _HEAD]
-        return Search(level, self.columns, self.conditions, frozenset(self.tables), heads=bool(self.asked))
+        return Search(level, self.columns, self.conditions, frozenset(self.tables), bool(self.asked), self.order)
 
     @property
     def last_tag(self) -> int:
@@ -161,6 +163,7 @@ class Plan:
         if asked is None:
             self.complete = False
             return
+        self.complete &= asked.complete
         if wanted.vr in TIMES:
             slot = self.head(replace(asked, key=UNIVERSAL))
             self.times.append(Spot(wanted, slot, asked.several))

@@ -40,7 +40,7 @@ _INDEXES: Final = (
     "CREATE INDEX study_by_patient_id ON study (PatientID)",
     "CREATE INDEX study_by_birth_date ON study (PatientBirthDate_key)",
     "CREATE INDEX study_by_accession_number ON study (AccessionNumber)",
-    "CREATE INDEX study_by_date ON study (StudyDate_key, StudyTime_key)",
+    "CREATE INDEX study_by_date ON study (StudyDate_key)",
     "CREATE UNIQUE INDEX series_by_uid ON series (SeriesInstanceUID)",
     "CREATE INDEX series_by_study ON series (study, Modality)",
     "CREATE UNIQUE INDEX instance_by_uid ON instance (SOPInstanceUID)",

@@ -8,9 +8,10 @@ from typing import Final
 from dimse.archive.attributes import BY_TAG, TIMEZONE, TIMEZONE_OFFSET, Attribute, Level
 from dimse.archive.heads import Asked
 from dimse.archive.identifier import Wanted
-from dimse.archive.matching import UNIVERSAL, Between, Condition, Demand, Key, Kind, condition
+from dimse.archive.matching import UNIVERSAL, Between, Condition, Demand, Key, Kind, Place, condition
 from dimse.archive.moments import combined_span, combined_word, day_around, in_zone
 from dimse.archive.plan import Plan, Slot, Spot, Values, place_of, table_of
+from dimse.archive.schema import INDEXED_DATES
 
 _NO_TIME: Final = "000000000000"
 _OFFSET: Final = re.compile(r"[+-](?:0[0-9]|1[0-4])[0-5][0-9](?![0-9])")
@@ -84,11 +85,12 @@ def _add_key(plan: Plan, spot: Spot) -> None:
     if not key:
         return
     if spot.attribute is not None and not plan.identifier.zone:
-        plan.conditions.append(condition(key, place_of(spot.attribute, _table(plan, spot.attribute))))
+        plan.conditions.append(condition(key, _place(plan, spot.attribute, key)))
         return
     plan.checks.append(lambda values: values[spot.slot] is not None and key.accepts(vr, spot.several, text_at(values, spot.slot)))
     if spot.attribute is not None and vr == "DA":
-        plan.conditions.append(condition(_around(key), place_of(spot.attribute, _table(plan, spot.attribute))))
+        around = _around(key)
+        plan.conditions.append(condition(around, _place(plan, spot.attribute, around)))
 
 
 def _add_combined(plan: Plan, date: Spot, time: Spot, low: str, high: str) -> None:
@@ -96,14 +98,24 @@ def _add_combined(plan: Plan, date: Spot, time: Spot, low: str, high: str) -> No
         plan.checks.append(lambda values: low <= combined_word(text_at(values, date.slot), text_at(values, time.slot)) <= high)
     if date.attribute is None or time.attribute is None:
         return
-    place = place_of(date.attribute, _table(plan, date.attribute))
+    days = Key((_days(low[:8], high[:8]),))
+    place = _place(plan, date.attribute, days)
     if plan.identifier.zone:
-        days = Key((_days(low[:8], high[:8]),))
         plan.conditions.append(condition(days, place))
         return
     hour = place.column.replace(date.attribute.keyword, time.attribute.keyword)
     sql = f"{place.column} BETWEEN ? AND ? AND {place.column} || COALESCE({hour}, '{_NO_TIME}') BETWEEN ? AND ?"
     plan.conditions.append(Condition(place.around[0].format(sql), (low[:8], high[:8], low, high)))
+
+
+def _place(plan: Plan, attribute: Attribute, key: Key) -> Place:
+    """Where SQL finds a date or a time. A range of days that an index has in order is what the search goes by, if it may."""
+    table = table_of(attribute, plan.identifier.level)
+    place = place_of(attribute, table)
+    if attribute.keyword not in INDEXED_DATES or table is not plan.identifier.level or plan.order or len(key.demands) != 1:
+        return place
+    plan.order = f"{table.table}.{place.column}"
+    return Place(plan.order, place.none)
 
 
 def _key(plan: Plan, spot: Spot) -> Key:

@@ -88,6 +88,8 @@ def encode(tag: int, vr: str, value: Value, codec: Callable[[str], bytes], synta
         return encode_element(tag, vr, raw, syntax)
     if isinstance(value, bytes):
         return encode_element(tag, vr or "UN", value if syntax.is_little_endian else _swapped(vr, value), syntax)
+    if vr in ("US", "SS"):
+        vr = _that_holds(value, vr)
     raw = _encoded(vr, value, codec, syntax)
     while len(raw) > MAX_SHORT and vr not in _LONG:
         value = _shortened(value, len(raw))
@@ -132,6 +134,12 @@ def _encoded(vr: str, text: str, codec: Callable[[str], bytes], syntax: UID) -> 
         return b"".join(struct.pack(order + code, int(value[:4], 16), int(value[4:], 16)) for value in values)
     number = float if vr in ("FL", "FD") else int
     return b"".join(struct.pack(order + code, number(value)) for value in values)
+
+
+def _that_holds(text: str, vr: str) -> str:
+    """Which of US and SS, between which the dictionary leaves the choice, holds these numbers."""
+    numbers = [int(number) for number in text.split("\\") if number]
+    return "SS" if any(number < 0 for number in numbers) else "US" if any(number > 0x7FFF for number in numbers) else vr
 
 
 def _shortened(text: str, size: int) -> str:

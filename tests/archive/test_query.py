@@ -372,7 +372,7 @@ CASES = st.sampled_from(ASKED).flatmap(
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    with Archive(tmp_path_factory.mktemp("shared")) as archive:
+    with Archive(tmp_path_factory.mktemp("shared"), durability="relaxed") as archive:
         yield archive.services()
 
 

@@ -1,4 +1,7 @@
-"""What a peer does against the standard though it is tolerated: named for the trace, each with its clause. Here: command sets."""
+"""What a peer does against the standard though it is tolerated: named for the trace, each with its clause.
+
+Here: command sets, and the identifiers of queries.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,10 @@ from struct import Struct
 from typing import NamedTuple
 
 from dimse.data.commands import ELEMENTS, CommandSet
+from dimse.data.datasets import vr_of
+from dimse.data.elements import elements
+from dimse.data.headers import words_of
+from dimse.data.uids import UID
 from dimse.errors import DataError
 
 GROUP_LENGTH = 0x0000
@@ -33,6 +40,20 @@ def command_violations(encoded: bytes) -> list[Violation]:
         return [Violation(f"the command set cannot be read: {error.what}{where}", error.clause)]
     elements = list(_elements(encoded))
     return [*_group_length(elements, len(encoded)), *_order(elements), *_values(elements), *_fields(command)]
+
+
+def identifier_violations(encoded: bytes, transfer_syntax: str) -> Iterator[Violation]:
+    """What the identifier of a query has against PS3.4: wild cards alone where there are none. A deflated one is not looked into."""
+    if UID(transfer_syntax).is_deflated:
+        return
+    try:
+        for element in elements(encoded, transfer_syntax):
+            if bytes(element.value).strip(b" \0") == b"*":
+                vr = element.vr or vr_of(element.tag) or "UN"
+                if vr in _WITHOUT_WILD_CARDS:
+                    yield Violation(f"the key {words_of(element.tag)} is a wild card, which a {vr} has none of", "PS3.4 C.2.2.2.4")
+    except DataError:
+        return  # what cannot be read is refused, and told in the answer
 
 
 def uid_violations(raw: bytes, name: str, *, may_pad: bool = False) -> Iterator[Violation]:
@@ -102,6 +123,7 @@ def _padding(padding: bytes) -> str:
 
 
 _HEADER = 8
+_WITHOUT_WILD_CARDS = frozenset({"DA", "TM", "DT", "UI", "IS", "DS", "AS"})
 _VR = {element: vr for element, _, vr in ELEMENTS}
 _UID = re.compile(rb"[0-9]+(\.[0-9]+)*")
 _LEADING_ZERO = re.compile(rb"(^|\.)0[0-9]")

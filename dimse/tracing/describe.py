@@ -10,15 +10,17 @@ from dimse.association.layer import EVENT_OF
 from dimse.association.table import GRID, State
 from dimse.association.violations import answer_violations, violations
 from dimse.association.witness import pdu_name
-from dimse.data.commands import CommandSet
+from dimse.data.commands import CommandField, CommandSet
 from dimse.data.status import Status
-from dimse.data.violations import Violation, command_violations
+from dimse.data.violations import Violation, command_violations, identifier_violations
 from dimse.errors import DataError
 from dimse.tracing.secrets import without_secrets
 
 Json = dict[str, object]
 LONGEST_COMMAND = 1_048_576
 """Bytes of a command set that are collected to be decoded."""
+LONGEST_IDENTIFIER = 65_536
+"""Bytes of the identifier of a query that are collected to be looked into."""
 MOST_PDVS, MOST_VIOLATIONS = 256, 64
 """What is told of one PDU: 128 KiB can hold twenty thousand presentation data values, each of them wrong."""
 UID_CHARACTERS = {*"0123456789."}
@@ -48,6 +50,10 @@ class Description:
         self._data = data
         self._request: pdu.AssociateRQ | None = None
         self._commands = {"in": bytearray(), "out": bytearray()}
+        self._syntaxes: dict[int, str] = {}
+        """The transfer syntaxes that were agreed on, by presentation context."""
+        self._identifier: bytearray | None = None
+        """Of a query whose command came."""
 
     def of(self, record: TraceRecord) -> Json:
         """One record: its PDU with all fields, or its words; the states; what it has against the standard."""
@@ -76,6 +82,7 @@ class Description:
                 self._request = what
                 return {**head, **_associate(what), "contexts": [_proposal(item) for item in what.presentation_contexts]}
             case pdu.AssociateAC():
+                self._syntaxes = {item.id: item.transfer_syntax or "" for item in what.presentation_contexts}
                 if record.direction == "in" and self._request is not None:
                     found += answer_violations(self._request, what)
                 return {**head, **_associate(what), "contexts": [self._result(item) for item in what.presentation_contexts]}
@@ -103,6 +110,8 @@ class Description:
         part = "command" if pdv.is_command else "data set"
         summary: Json = {"context": pdv.context_id, "part": part, "length": len(pdv.data), "last": pdv.is_last}
         if not pdv.is_command:
+            if direction == "in":
+                self._look_into(pdv, found)
             return summary
         command = self._commands[direction]
         if len(command) <= LONGEST_COMMAND:
@@ -114,9 +123,23 @@ class Description:
         if direction == "in":
             found += command_violations(encoded)
         try:
-            return {**summary, "command": self._command(CommandSet.decode(encoded))}
+            command_set = CommandSet.decode(encoded)
         except DataError:
             return summary
+        if direction == "in":
+            self._identifier = bytearray() if command_set.command_field == CommandField.C_FIND_RQ else None
+        return {**summary, "command": self._command(command_set)}
+
+    def _look_into(self, pdv: pdu.PDV, found: list[Violation]) -> None:
+        """Takes in a fragment of a data set that came; the identifier of a query is judged when it is whole."""
+        if self._identifier is None:
+            return
+        self._identifier += pdv.data
+        syntax = self._syntaxes.get(pdv.context_id, "")
+        if pdv.is_last and syntax and len(self._identifier) <= LONGEST_IDENTIFIER:
+            found += identifier_violations(bytes(self._identifier), syntax)
+        if pdv.is_last or len(self._identifier) > LONGEST_IDENTIFIER:
+            self._identifier = None
 
     def _command(self, command: CommandSet) -> Json:
         """The fields that the message has. A comment is free text, which may be about a patient, and so is a UID that is none."""

@@ -7,7 +7,9 @@ import struct
 import pytest
 
 from dimse.data.commands import CommandField, CommandSet
-from dimse.data.violations import command_violations
+from dimse.data.datasets import query
+from dimse.data.uids import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from dimse.data.violations import command_violations, identifier_violations
 
 ECHO = CommandSet(CommandField.C_ECHO_RQ, affected_sop_class_uid="1.2.840.10008.1.1", message_id=1, command_data_set_type=0x0101)
 BODY = ECHO.encode()[12:]
@@ -52,3 +54,19 @@ UID = element(0x0002, b"1.2.840.10008.1.1\0")
 )  # fmt: skip
 def test_command_violations(encoded: bytes, wanted: list[str]) -> None:
     assert [str(violation) for violation in command_violations(encoded)] == wanted
+
+
+def test_wild_cards_where_there_are_none() -> None:
+    identifier = query("STUDY", StudyDate="*", StudyTime="* ", PatientName="*", StudyInstanceUID="*", PatientID="", StudyID="*")
+    wanted = [
+        "the key (0008,0020) is a wild card, which a DA has none of (PS3.4 C.2.2.2.4)",
+        "the key (0008,0030) is a wild card, which a TM has none of (PS3.4 C.2.2.2.4)",
+        "the key (0020,000D) is a wild card, which a UI has none of (PS3.4 C.2.2.2.4)",
+    ]
+    for syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian):
+        encoded = identifier.encoded_as(syntax).encoded
+        assert [str(violation) for violation in identifier_violations(encoded, syntax)] == wanted
+        assert len(list(identifier_violations(encoded[:-3], syntax))) == 3
+    assert list(identifier_violations(identifier.encoded_as(DeflatedExplicitVRLittleEndian).encoded, DeflatedExplicitVRLittleEndian)) == []
+    private = b"\x09\0\1\x10\2\0\0\0* "
+    assert list(identifier_violations(private, ImplicitVRLittleEndian)) == []

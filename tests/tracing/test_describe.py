@@ -14,8 +14,9 @@ from dimse.association.events import Trace, Traced, TraceRecord
 from dimse.association.layer import UpperLayer
 from dimse.association.table import State
 from dimse.data.commands import CommandField, CommandSet
-from dimse.data.uids import Verification
-from dimse.tracing.describe import MOST_PDVS, MOST_VIOLATIONS, Description, Json
+from dimse.data.datasets import query
+from dimse.data.uids import StudyRootFind, Verification
+from dimse.tracing.describe import LONGEST_IDENTIFIER, MOST_PDVS, MOST_VIOLATIONS, Description, Json
 from tests.association import scenes
 from tests.association.scenes import bring, raw_abort, raw_result
 from tests.pdu.strategies import chunked, pdus
@@ -277,6 +278,35 @@ def test_a_command_without_an_end_is_not_kept_without_one() -> None:
 def test_violations_are_named_with_their_clauses(encoded: bytes, before: State, wanted: str) -> None:
     assert wanted in violations_of(said(encoded, before=before))
     assert "violations" not in Description().of(went(encoded))  # they are the peer's
+
+
+FIND = CommandSet(CommandField.C_FIND_RQ, affected_sop_class_uid=StudyRootFind, message_id=7, command_data_set_type=0, priority=0)
+WILD = query("STUDY", StudyDate="*").encoded
+WILD_DATE = "the key (0008,0020) is a wild card, which a DA has none of (PS3.4 C.2.2.2.4)"
+
+
+@pytest.mark.parametrize(
+    ("command", "fragments", "wanted"),
+    [
+        (FIND, [WILD], [WILD_DATE]),
+        (FIND, [WILD[:10], WILD[10:]], [WILD_DATE]),
+        (FIND, [query("STUDY", StudyDate="").encoded], []),
+        (FIND, [bytes(LONGEST_IDENTIFIER), WILD, WILD], []),
+        (FAILED, [WILD], []),
+    ],
+)
+def test_a_wild_card_in_the_date_of_a_query_is_named(command: CommandSet, fragments: Sequence[bytes], wanted: list[str]) -> None:
+    description, found = Description(), []
+    description.of(came(scenes.RQ))
+    description.of(went(raw_associate(2, APPLICATION, raw_result(1, 0, IMPLICIT), LITTLE_USER)))
+    description.of(came(message(command)))
+    for number, fragment in enumerate(fragments, 1):
+        found += violations_of(description.of(came(raw_pdu(4, raw_pdv(1, 2 * (number == len(fragments)), fragment)))))
+    assert found == wanted
+    assert violations_of(description.of(came(raw_pdu(4, raw_pdv(1, 2, WILD))))) == []  # of no query
+    alone = Description()
+    alone.of(came(message(FIND)))
+    assert violations_of(alone.of(came(raw_pdu(4, raw_pdv(1, 2, WILD))))) == []  # in no known transfer syntax
 
 
 def test_what_comes_while_the_end_is_awaited_is_no_violation() -> None:

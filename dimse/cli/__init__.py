@@ -17,6 +17,7 @@ command's time is the time of its imports.
     timeline.py    records of a trace as readable lines
     serving.py     servers that end by a signal
     config.py      the configuration file of `dimse serve`
+    keeping.py     how its archive keeps what it has
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ COMMANDS = {
     "get": "fetch something from an archive (C-GET), like getscu",
     "receive": "keep what is sent in a folder, like storescp",
     "serve": "run an archive: stores, answers queries, sends on",
+    "check": "verify the files of an archive against its index",
+    "reindex": "make the index of an archive anew from its files",
     "passwd": "write a user's passcode into the file that 'dimse serve --users' reads",
     "judge": "try what a provider does when things go wrong, and what the standard thinks of it",
     "trace": "print a trace file (--trace) as a timeline",

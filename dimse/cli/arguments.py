@@ -252,6 +252,26 @@ def count(text: str) -> int:
     return _number(text, 1, 1_000_000_000, "a count")
 
 
+def size(text: str) -> int:
+    """A number of bytes, with a unit perhaps: 500 GB, 2TiB, 4096."""
+    number, unit = text.strip(), ""
+    while number and not number[-1].isdigit():
+        number, unit = number[:-1], number[-1] + unit
+    power = _UNITS.get(unit.strip().lower())
+    whole, _, fraction = number.partition(".")
+    digits = whole + fraction
+    if power is None or not (whole and digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_SIZE):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: give bytes, or 500 GB, or 2 TiB")
+    divisor: int = 10 ** len(fraction)
+    return int(digits) * power // divisor
+
+
+LONGEST_SIZE = 20
+_UNITS: dict[str, int] = {"": 1, "b": 1} | {
+    f"{letter}{ending}": base**power for power, letter in enumerate("kmgtp", 1) for ending, base in (("", 1000), ("b", 1000), ("ib", 1024))
+}
+
+
 def seconds(text: str) -> float:
     """How long to wait; 0 for ever."""
     try:

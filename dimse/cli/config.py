@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dimse.association.config import Limits
-from dimse.cli.arguments import ae_title, certificate_name
+from dimse.cli.arguments import ae_title, certificate_name, size
 from dimse.cli.failures import USAGE, Failure, os_words
+from dimse.cli.keeping import CHOICES, KEYS, Keeping
 from dimse.errors import UsageError
 from dimse.services.handlers import Address
 from dimse.services.rights import ALL_RIGHTS, Caller, Right, rights_of
@@ -39,6 +40,7 @@ class Node:
     unknown: frozenset[Right] | None = None
     check_called: bool = False
     limits: Limits = Limits()
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 def read_config(path: Path) -> Node:
@@ -75,10 +77,11 @@ def _node(content: _Table, folder: Path) -> Node:
         node.rights("unknown_peers") if "unknown_peers" in node.keys else None,
         node.flag("check_called_aet"),
         _limits(node.table("limits", LIMITS)),
+        _keeping(node),
     )
 
 
-NODE = ("aet", "host", "port", "data", "tls", "users", "users_over_plain", "unknown_peers", "check_called_aet", "limits")
+NODE = ("aet", "host", "port", "data", "tls", "users", "users_over_plain", "unknown_peers", "check_called_aet", "limits", *KEYS)
 PEER = ("aet", "host", "port", "tls", "allow", "hosts")
 LIMITS = ("associations", "associations_per_host", "data_set")
 """Those that a site has reasons of its own to set."""
@@ -101,6 +104,12 @@ def _peer(table: _Table, name: str, folder: Path) -> tuple[str, Address | None, 
 
 def _limits(table: _Table) -> Limits:
     return replace(Limits(), **{key: table.count(key) for key in table.keys})
+
+
+def _keeping(table: _Table) -> Keeping:
+    given: dict[str, Any] = {key: table.choice(key, choices) for key, choices in CHOICES.items() if key in table.keys}  # Any: two types
+    given |= {key: table.size(key) for key in ("quota", "reserve") if key in table.keys}
+    return Keeping(**given)
 
 
 FILES = ("key", "cert", "ca")
@@ -173,6 +182,22 @@ class _Table:
         try:
             return rights_of(self.texts(key))
         except UsageError as error:
+            raise ValueError(f"{self._prefix}{key}: {error}") from None
+
+    def choice(self, key: str, choices: Sequence[str]) -> str:
+        value = self.text(key)
+        if value not in choices:
+            raise ValueError(f"{self._prefix}{key} must be {' or '.join(map(repr, choices))}, not {value!r}")
+        return value
+
+    def size(self, key: str) -> int:
+        """Bytes, as a number or as a text with a unit."""
+        value = self._get(key, None)
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            raise ValueError(f"{self._prefix}{key} must be a size, not {value!r}")
+        try:
+            return size(str(value))
+        except argparse.ArgumentTypeError as error:
             raise ValueError(f"{self._prefix}{key}: {error}") from None
 
     def count(self, key: str) -> int:

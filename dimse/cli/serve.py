@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 from dataclasses import replace
 
-from dimse.archive import Archive
 from dimse.cli import serving
 from dimse.cli.arguments import Parser, ae_title, own_port, path, rights
 from dimse.cli.config import Node, read_config
-from dimse.cli.failures import USAGE, Failure, os_words
+from dimse.cli.keeping import add_keeping, open_archive, with_keeping
 from dimse.cli.known import with_orthanc, with_peers
 from dimse.cli.output import Output, clean
 from dimse.cli.process import guarded
 from dimse.cli.security import check_destinations, with_options
-from dimse.errors import UsageError
 from dimse.services.handlers import Address
 
 EXAMPLES = """\
@@ -26,6 +23,10 @@ The configuration file is TOML; what the command line says comes first:
   host = "0.0.0.0"
   port = 4242
   data = "images"            # beside the file, unless the path is absolute
+  durability = "full"        # "relaxed", UNSAFE: a power cut may lose what was answered 0000H
+  duplicates = "refuse"      # or "replace": other bytes under a SOP Instance UID that is here
+  quota = "500 GB"           # most bytes to keep: any number if left out
+  reserve = "1 GiB"          # bytes of the disk that stay free
   tls = { key = "archive.key", cert = "archive.crt", ca = "site-ca.pem" }
   users = "users"            # 'dimse passwd users NAME' writes it
   unknown_peers = ["echo"]   # what peers may do that are not named here: on a loopback address everything, else nothing
@@ -51,6 +52,7 @@ def parser() -> Parser:
     command.add_argument("--config", metavar="FILE", type=path, help="configuration file")
     command.add_argument("--port", metavar="PORT", type=own_port, help="TCP port to listen at (4242; 0: a free one)")
     command.add_argument("--data", metavar="DIR", type=path, help="folder for the archive, made if missing (dimse-data)")
+    add_keeping(command)
     command.add_argument("--any-storage", action="store_true", help="also take storage classes outside the standard")
     words = "a peer, as a destination of C-MOVE; may be repeated"
     command.add_argument("--peer", metavar="AET=HOST:PORT", dest="peers", type=peer, action="append", default=[], help=words)
@@ -66,15 +68,7 @@ def parser() -> Parser:
 def run(args: argparse.Namespace, out: Output) -> int:
     """Serves until a signal comes."""
     node = node_of(args)
-    try:
-        archive = Archive(node.data)
-    except OSError as error:
-        raise Failure(USAGE, f"cannot use the data folder {os_words(error)}") from error
-    except UsageError as error:
-        raise Failure(USAGE, f"cannot use the data folder: {error}") from error
-    except sqlite3.Error as error:
-        raise Failure(USAGE, f"cannot use the data folder {node.data}: its index cannot be read: {error}") from error
-    with archive:
+    with open_archive(node.data, node.keeping, out) as archive:
         if out.verbose:
             patients, studies, series, instances = archive.counts()
             out.note(f"the archive holds {patients} patients, {studies} studies, {series} series, {instances} instances")
@@ -92,7 +86,7 @@ def node_of(args: argparse.Namespace) -> Node:
     node = with_peers(node, args.peers)
     check_destinations(node.peers)
     given = {"aet": args.aetitle, "host": args.host, "port": args.port, "data": args.data, "unknown": args.unknown_peers}
-    node = replace(node, check_called=node.check_called or args.check_called)
+    node = replace(node, check_called=node.check_called or args.check_called, keeping=with_keeping(node.keeping, args))
     return with_options(replace(node, **{name: value for name, value in given.items() if value is not None}), args)
 
 

@@ -74,7 +74,8 @@ def _announce(node: Node, callers: Callers | None, out: Output) -> None:
     how = " for TLS" if node.tls is not None else ""
     whom = f", for the users in {clean(users)} only" if users else ""
     who = "" if callers is None else f"; {rule(node, node.host)}"
-    out.line(f"{node.aet} listens{how} at {place(node.host, node.port)}, data in {clean(folder)}{whom}{who}", flush=True)
+    kept = f" ({node.keeping.words})" if node.keeping.words else ""
+    out.line(f"{node.aet} listens{how} at {place(node.host, node.port)}, data in {clean(folder)}{kept}{whom}{who}", flush=True)
     where = {"aet": node.aet, "host": node.host, "port": node.port, "data": folder}
     rights = {} if callers is None else {"unknown_peers": sorted(callers.unknown)}
     out.result({**where, "tls": node.tls is not None, "users": users, **rights}, flush=True)

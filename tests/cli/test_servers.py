@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -166,17 +167,27 @@ def test_serve_stores_finds_and_moves(run: Run, during: During, serving: Callabl
     assert sorted(moved) == ["1.2.0", "1.2.1", "1.2.2"]
 
 
-def test_serve_refuses_a_folder_in_use_or_broken(run: Run, tmp_path: Path) -> None:
+def test_serve_refuses_a_folder_in_use_or_of_a_later_version(run: Run, tmp_path: Path) -> None:
     from dimse.archive import Archive
 
     with Archive(tmp_path):
         said = run("serve", "--data", tmp_path, "--port", 0)
     assert (said.code, said.out) == (2, "")
     assert "cannot use the data folder" in said.err
-    (tmp_path / "index.db").write_bytes(b"no index at all" * 1000)
+    with closing(sqlite3.connect(tmp_path / "index.db")) as connection:
+        connection.execute("PRAGMA user_version=1000")
     said = run("serve", "--data", tmp_path, "--port", 0)
     assert (said.code, said.out) == (2, "")
+    assert "an index of version 1000" in said.err
     assert said.err.count("\n") == 1
+
+
+def test_serve_says_what_it_mended(run: Run, during: During, tmp_path: Path) -> None:
+    (tmp_path / "index.db").write_bytes(b"no index at all" * 1000)
+    during(echo)
+    said = run("serve", "--data", tmp_path, "--port", 0)
+    assert said.code == 0
+    assert "the index was made anew from 0 files (it was damaged)" in said.err
 
 
 def test_the_librarys_log_comes_as_lines(run: Run, during: During, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

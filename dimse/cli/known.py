@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dimse.cli.config import Node
 from dimse.cli.failures import USAGE, Failure
 from dimse.cli.orthanc import read_modalities
-from dimse.cli.output import Output
+from dimse.cli.output import Output, clean, place
 from dimse.services.handlers import Address
 from dimse.services.rights import ALL_RIGHTS, Caller, Callers, Right, is_loopback
 
@@ -51,12 +51,24 @@ def callers_of(node: Node, host: str) -> Callers | None:
 def rule(node: Node, host: str) -> str:
     """What peers may do that are not configured, in words."""
     rights = _unknown(node, host)
-    if not rights:
-        return "peers that are not configured are rejected"
-    if rights == ALL_RIGHTS:
-        return f"peers that are not configured may do everything{' (loopback)' if node.unknown is None else ''}"
+    why = " (loopback)" if rights and node.unknown is None else ""
+    return f"peers that are not configured {f'may {_words(rights)}' if rights else 'are rejected'}{why}"
+
+
+def told_of_peers(node: Node) -> Iterator[str]:
+    """What is known of each peer, in words: where it is, what it may do, where it must come from."""
+    for title, caller in (node.callers or {}).items():
+        address = node.peers.get(title)
+        tls = ", with TLS," if address is not None and address.tls else ""
+        where = "" if address is None else f" is at {place(address.host, address.port)}{tls} and"
+        yield clean(f"peer {title}{where} may {_words(caller.allow)}{f', from {' or '.join(caller.hosts)}' if caller.hosts else ''}")
+
+
+def _words(rights: Collection[str]) -> str:
+    if not rights or rights == ALL_RIGHTS:
+        return "do everything" if rights else "do nothing"
     *most, last = [right.value for right in Right if right in rights]
-    return f"peers that are not configured may {', '.join(most)}{' and ' if most else ''}{last}"
+    return f"{', '.join(most)}{' and ' if most else ''}{last}"
 
 
 def tell_nobody(callers: Callers | None, out: Output) -> None:

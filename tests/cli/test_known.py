@@ -10,7 +10,7 @@ import pytest
 import dimse
 from dimse.cli.config import Node, read_config
 from dimse.cli.failures import Failure
-from dimse.cli.known import callers_of, rule
+from dimse.cli.known import callers_of, rule, told_of_peers
 from dimse.cli.orthanc import read_modalities
 from dimse.cli.serve import node_of, parser
 
@@ -64,6 +64,21 @@ def test_who_is_bound_to_a_certificate_is_known() -> None:
     nobody_bound = callers_of(Node(tls=dimse.TLS(key=Path("k"), certificate=Path("c"), ca=Path("ca"))), "0.0.0.0")
     assert nobody_bound is not None
     assert nobody_bound.known == {}
+
+
+def test_what_is_known_of_each_peer() -> None:
+    peers = {"WS": dimse.Address("WS", "::1", 104), "PACS": dimse.Address("PACS", "pacs\x1b", 105, dimse.TLS())}
+    callers = {
+        "CT1": dimse.Caller(["store", "echo"], ["10.1.0.0/16", "10.2.0.1"]),
+        "WS": dimse.Caller(),
+        "PACS": dimse.Caller([]),
+    }
+    assert list(told_of_peers(Node(peers=peers, callers=callers))) == [
+        "peer CT1 may echo and store, from 10.1.0.0/16 or 10.2.0.1",
+        "peer WS is at [::1]:104 and may do everything",
+        "peer PACS is at pacs\\x1b:105, with TLS, and may do nothing",
+    ]
+    assert list(told_of_peers(Node(callers=None))) == []
 
 
 def test_without_callers_everybody_may_call() -> None:

@@ -61,7 +61,8 @@ def told_of_peers(node: Node) -> Iterator[str]:
         address = node.peers.get(title)
         tls = ", with TLS," if address is not None and address.tls else ""
         where = "" if address is None else f" is at {place(address.host, address.port)}{tls} and"
-        yield clean(f"peer {title}{where} may {_words(caller.allow)}{f', from {' or '.join(caller.hosts)}' if caller.hosts else ''}")
+        origin = f", from {' or '.join(caller.hosts)}" if caller.hosts else ""
+        yield clean(f"peer {title}{where} may {_words(caller.allow)}{origin}")
 
 
 def _words(rights: Collection[str]) -> str:

@@ -9,8 +9,8 @@ from dimse.cli import serving
 from dimse.cli.arguments import Parser, ae_title, own_port, path, rights
 from dimse.cli.config import Node, read_config
 from dimse.cli.keeping import add_keeping, open_archive, with_keeping
-from dimse.cli.known import with_orthanc, with_peers
-from dimse.cli.output import Output, clean
+from dimse.cli.known import told_of_peers, with_orthanc, with_peers
+from dimse.cli.output import Output
 from dimse.cli.process import guarded
 from dimse.cli.security import check_destinations, with_options
 from dimse.services.handlers import Address
@@ -72,8 +72,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
         if out.verbose:
             patients, studies, series, instances = archive.counts()
             out.note(f"the archive holds {patients} patients, {studies} studies, {series} series, {instances} instances")
-            for known in node.peers.values():
-                out.note(f"peer {known.aet} is at {clean(known.host)}:{known.port}{', with TLS' if known.tls else ''}")
+            for line in told_of_peers(node):
+                out.note(line)
         services = archive.services(node.peers, aet=node.aet)
         return serving.serve(args, services, node, out)
 

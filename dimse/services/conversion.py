@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from dimse.data.datasets import DataSet
+from dimse.data.frames import Extent, extent_of
 from dimse.data.headers import PIXEL_DATA
 from dimse.data.sources import BytesSource, Source
 from dimse.data.uids import (
@@ -123,7 +124,7 @@ def _decompressed(data: DataSet) -> DataSet:
         return DataSet(data.encoded, ExplicitVRLittleEndian)
     ds = data.dataset
     try:
-        _check_image(ds)
+        _check_image(ds, data.transfer_syntax)
         ds.file_meta = FileMetaDataset()
         ds.file_meta.add_new(0x00020010, "UI", data.transfer_syntax)
         decompress(ds, generate_instance_uid=False)
@@ -140,15 +141,33 @@ def _decompressed(data: DataSet) -> DataSet:
 EXTENDED_OFFSET_TABLE = (0x7FE00001, 0x7FE00002)
 
 
-def _check_image(ds: Dataset) -> None:
+def _check_image(ds: Dataset, syntax: UID) -> None:
     """Raises `DataError` for pixels that would be too many, and for a compressed icon, which nothing here decompresses."""
-    frames, samples, bits = int(ds.get("NumberOfFrames") or 1), int(ds.get("SamplesPerPixel") or 1), int(ds.get("BitsAllocated") or 8)
-    size = int(ds.Rows) * int(ds.Columns) * frames * samples * ((bits + 7) // 8)
+    frames, bits = int(ds.get("NumberOfFrames") or 1), int(ds.get("BitsAllocated") or 8)
+    extent = Extent(int(ds.Rows), int(ds.Columns), int(ds.get("SamplesPerPixel") or 1))
+    size = extent.rows * extent.columns * extent.samples * frames * ((bits + 7) // 8)
     if size > MAX_CONVERTED:
         raise _too_long(f"an image of {size} bytes")
+    if syntax != RLELossless:  # which has no size of its own
+        _check_frames(ds, frames, extent)
     for item in ds.get("IconImageSequence") or ():
         if "PixelData" in item and item["PixelData"].is_undefined_length:
             raise DataError("the icon of the image is compressed as well, and only the image can be decompressed", clause="PS3.5 A.4")
+
+
+def _check_frames(ds: Dataset, count: int, extent: Extent) -> None:
+    """Raises `DataError` for a frame that asks a decoder for more, or less, than the image has."""
+    from pydicom.encaps import generate_frames
+
+    tables = [bytes(ds[tag].value) for tag in EXTENDED_OFFSET_TABLE if tag in ds]
+    offsets = (tables[0], tables[1]) if len(tables) == len(EXTENDED_OFFSET_TABLE) else None
+    for frame in generate_frames(ds.PixelData, number_of_frames=count, extended_offsets=offsets):
+        if (found := extent_of(frame)) != extent:
+            raise DataError(f"a frame says that it has {_words(found)}, and its image has {_words(extent)}", clause="PS3.5 8.2")
+
+
+def _words(extent: Extent) -> str:
+    return f"{extent.rows} rows, {extent.columns} columns and {extent.samples} samples"
 
 
 def _too_long(what: str) -> DataError:

@@ -36,6 +36,8 @@ from dimse.services.plan import contexts_for
 from .drivers import Front
 from .samples import Account, Mover, instance, real_instance
 
+HEAD = b"\xff\xd8\xff\xc0\0\x0b\x08\0\2\0\3\1\1\x11\0\xff\xd9\0"
+"""A JPEG of 2 by 3 pixels, without any."""
 SAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
@@ -143,12 +145,14 @@ def test_tables_about_fragments_go_with_them() -> None:
 @pytest.mark.parametrize(
     ("stored", "what"),
     [
-        (compressed(image(), b"no JPEG at all!!"), r"pixels in JPEG Baseline .* cannot be decompressed: Unable to decode .*pylibjpeg"),
+        (compressed(image(), b"no JPEG at all!!"), "begins as neither JPEG nor JPEG 2000"),
+        (compressed(image(), HEAD), r"pixels in JPEG Baseline .* cannot be decompressed: ."),
+        (compressed(image(Rows=5), HEAD), "says that it has 2 rows, 3 columns and 1 samples, and its image has 5 rows, 3 columns"),
         (compressed(image(Rows=None), b"\xff\xd8\xff\xd9"), "cannot be decompressed"),
         (compressed(image(Rows=60_000, Columns=60_000), b"\xff\xd8\xff\xd9"), "an image of 7200000000 bytes is longer"),
         (compressed(image(), b"\0" * 64, syntax=RLELossless), "cannot be decompressed"),
     ],
-    ids=["garbage", "no size", "huge", "no RLE"],
+    ids=["garbage", "a head only", "another size", "no size", "huge", "no RLE"],
 )
 def test_pixels_that_cannot_be_decompressed(stored: BytesSource, what: str) -> None:
     with pytest.raises(DataError, match=what):

@@ -16,16 +16,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.measuring import environment
 from dimse.judge import Target, Timing
 from dimse.judge.line import why_not_served
 
 HOST = "127.0.0.1"
-ROOT = Path(__file__).parents[1]
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 WAIT = 4
 """Seconds for every wait that an option sets."""
@@ -45,7 +45,7 @@ class Missing(Exception):
 class Peer:
     """A provider that can be started. `command` gives its words for a folder and a port; `find` its version, or raises `Missing`.
 
-    `timing` has its waits as it was told them or, where no option sets them, as it has them built in.
+    `timing` has its waits as it was told them or, where no option sets them, as it has them built in. `end` is how it is stopped.
     """
 
     name: str
@@ -54,6 +54,8 @@ class Peer:
     find: Callable[[], str]
     command: Callable[[Path, int], list[str]]
     timing: Timing = SHORT
+    environment: Mapping[str, str] = field(default_factory=dict)
+    end: signal.Signals = signal.SIGTERM
 
 
 @dataclass
@@ -95,7 +97,7 @@ class Provider:
         """Ends it, and what it has started."""
         self.look()
         with contextlib.suppress(ProcessLookupError):
-            self.process.terminate()
+            self.process.send_signal(self.peer.end)
         try:
             self.process.wait(STOP)
         except subprocess.TimeoutExpired:
@@ -125,7 +127,7 @@ def _started(peer: Peer, folder: Path, attempts: int) -> Provider:
             stdout=log,
             stderr=log,
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=environment(peer.environment),
             start_new_session=True,
         )
     provider = Provider(peer, port, process)
@@ -179,22 +181,22 @@ def _said(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=START, check=False).stdout
 
 
-def _version_of_storescp() -> str:
+def version_of_storescp() -> str:
     words = _said(program("storescp"), "--version").split()
     return next((word.removeprefix("v") for word in words if word.startswith("v") and word[1:2].isdigit()), "?")
 
 
-def _version_of_orthanc() -> str:
+def version_of_orthanc() -> str:
     return _said(program("Orthanc"), "--version").split()[1]
 
 
-def _version_of_pynetdicom() -> str:
+def version_of_pynetdicom() -> str:
     if importlib.util.find_spec("pynetdicom") is None:
         raise Missing("pynetdicom is not installed: pip install pynetdicom, or the extra 'bench'")
     return version("pynetdicom")
 
 
-def _version_of_ours() -> str:
+def version_of_ours() -> str:
     import dimse
 
     return dimse.__version__
@@ -233,13 +235,13 @@ def _pynetdicom(folder: Path, port: int) -> list[str]:
 
 
 PEERS = (
-    Peer("ours", "OURS", f"`dimse serve -ta {WAIT} -td {WAIT}`", _version_of_ours, _ours, Timing(artim=WAIT, idle=30.0)),
-    Peer("storescp", "STORESCP", f"`storescp -ta {WAIT} -td {WAIT} -ts {WAIT}`", _version_of_storescp, _storescp),
+    Peer("ours", "OURS", f"`dimse serve -ta {WAIT} -td {WAIT}`", version_of_ours, _ours, Timing(artim=WAIT, idle=30.0)),
+    Peer("storescp", "STORESCP", f"`storescp -ta {WAIT} -td {WAIT} -ts {WAIT}`", version_of_storescp, _storescp),
     Peer(
         "Orthanc",
         "ORTHANC",
         f'`"DicomScpTimeout": {WAIT}`, and C-FIND, C-MOVE and C-GET allowed to all; its ARTIM is built in, 30 s',
-        _version_of_orthanc,
+        version_of_orthanc,
         _orthanc,
         Timing(artim=30.0, idle=WAIT),
     ),
@@ -247,7 +249,7 @@ PEERS = (
         "pynetdicom",
         "PYNETDICOM",
         f"`python -m pynetdicom storescp -ta {WAIT} -td {WAIT} -tn {WAIT}`",
-        _version_of_pynetdicom,
+        version_of_pynetdicom,
         _pynetdicom,
     ),
 )

@@ -18,7 +18,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -376,24 +376,25 @@ def condition(path: Path) -> str:
     """
     if not path.exists() or not path.stat().st_size:
         return MISSING
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version < VERSION:
-            return f"it was of version {version}, and this program writes version {VERSION}"
-        if version > VERSION:
-            raise UsageError(
-                f"{path} is an index of version {version}; this program reads version {VERSION}", advice="use the program that made it"
-            )
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-        return "" if sound and tables >= {"total", *(level.table for level in Level)} else DAMAGED
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
+            return _condition(connection, path)
     except sqlite3.DatabaseError as error:
         if _is_outside(error):
             raise UsageError(f"{path} cannot be used as an index: {error}", advice="see to the disk, or to who else uses it") from None
         return DAMAGED
-    finally:
-        connection.close()
+
+
+def _condition(connection: sqlite3.Connection, path: Path) -> str:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version < VERSION:
+        return f"it was of version {version}, and this program writes version {VERSION}"
+    if version > VERSION:
+        what = f"{path} is an index of version {version}; this program reads version {VERSION}"
+        raise UsageError(what, advice="use the program that made it")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+    return "" if sound and tables >= {"total", *(level.table for level in Level)} else DAMAGED
 
 
 def _is_outside(error: sqlite3.Error) -> bool:

@@ -24,7 +24,7 @@ from typing import Final
 from dimse.archive.attributes import Level
 from dimse.archive.examine import examine
 from dimse.archive.files import Files
-from dimse.archive.index import MISSING, Index, Search, Writing, condition
+from dimse.archive.index import MISSING, Header, Index, Instance, Search, Writing, condition
 from dimse.archive.layout import REPLACED, Layout, files_below, lock, name_of, set_aside
 from dimse.errors import DataError, UsageError
 
@@ -237,32 +237,44 @@ class Repairing:
     def _adopt(self, index: Index, names: _Names, *, flush: bool) -> None:
         """Takes in all files that have no row, or another length than it says."""
         total, done = names.orphans(), 0
-        for paths in names.batches():
+        for batch in names.batches():
             moved: list[tuple[str, str]] = []
             with index.writing() as writing:
-                for path in paths:
-                    self._take_in(writing, path, moved, flush=flush)
+                for path, has_row in batch:
+                    if (found := self._examined(path)) is not None:
+                        self._take_in(writing, path, *found, moved, flush=flush)
+                    else:
+                        self.repair.missing += has_row
             for folder in {os.path.dirname(place) for _, place in moved}:  # noqa: PTH120
                 self._files.flush_folder(folder)
             for path, _ in moved:
                 self._files.unlink(path)
                 with suppress(OSError):
                     self._files.remove_folder(os.path.dirname(path))  # noqa: PTH120 - goes only if it is empty
-            done += len(paths)
+            done += len(batch)
             self._progress(done, total)
 
-    def _take_in(self, writing: Writing, path: str, moved: list[tuple[str, str]], *, flush: bool) -> None:
-        """Gives one file its row, and its place if it lies elsewhere; sets it aside if it is not whole."""
+    def _examined(self, path: str) -> tuple[Instance, Header] | None:
+        """What a row would say of a file; None for one that is not whole, and is set aside, or that cannot be read, and stays."""
         try:
-            instance, header = examine(path)
-            if flush:
-                self._flush(path)
+            return examine(path)
         except DataError:
             self._set_aside(path)
-            return
         except OSError as error:
-            self._pass_over(path, error)
-            return
+            if error.errno == errno.ELOOP:  # a link
+                self._set_aside(path)
+            elif error.errno in (errno.EIO, errno.EACCES, errno.EPERM):
+                self.repair.unreadable += 1
+            else:
+                raise
+        return None
+
+    def _take_in(
+        self, writing: Writing, path: str, instance: Instance, header: Header, moved: list[tuple[str, str]], *, flush: bool
+    ) -> None:
+        """Gives one file its row, and its place if it lies elsewhere."""
+        if flush:
+            self._flush(path)
         uid = instance.sop_instance_uid
         known, place = writing.known(uid), self._layout.place(uid)
         if path != place:
@@ -286,15 +298,6 @@ class Repairing:
                 self._set_aside(path)
             return False
         return True
-
-    def _pass_over(self, path: str, error: OSError) -> None:
-        """What cannot be opened: no file but a link, or something that only its owner can look after."""
-        if error.errno == errno.ELOOP:
-            self._set_aside(path)
-        elif error.errno in (errno.EIO, errno.EACCES, errno.EPERM):
-            self.repair.unreadable += 1
-        else:
-            raise error
 
     def _set_aside(self, path: str) -> None:
         set_aside(self._files, path, self._layout.quarantine)
@@ -327,11 +330,11 @@ class _Names:
         """How many files have no row, or another length than it says."""
         return self._count(_ORPHANS)
 
-    def batches(self) -> Iterator[list[str]]:
-        """Their paths, in the order in which they came."""
-        rows = self._connection.execute(f"SELECT file.name, path FROM {_ORPHANS} ORDER BY time, file.name")
+    def batches(self) -> Iterator[list[tuple[str, bool]]]:
+        """Their paths, in the order in which they came, and whether there is a row."""
+        rows = self._connection.execute(f"SELECT file.name, path, row.name IS NOT NULL FROM {_ORPHANS} ORDER BY time, file.name")
         while some := rows.fetchmany(AT_ONCE):
-            yield [os.fsdecode(path) if path else self._layout.place_of(name.hex()) for name, path in some]
+            yield [(os.fsdecode(path) if path else self._layout.place_of(name.hex()), bool(has_row)) for name, path, has_row in some]
 
     def close(self) -> None:
         """Forgets them."""

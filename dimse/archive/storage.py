@@ -82,6 +82,7 @@ class Storage:
             os.close(self._lock)
             raise
         self._committer = Committer(layout, self.index, files, self._durable, self._has_room, self._spare, self.remove)
+        self._committer.untidy = self.repair.unreadable > 0
 
     def open_sink(self, request: Request) -> InstanceSink:
         """Where the data set of a C-STORE request goes. Refuses what need not be waited for (PS3.7 9.1.1.1)."""

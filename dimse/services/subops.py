@@ -144,33 +144,52 @@ async def _suboperations(
 ) -> Results:
     """Sends the instances over as few associations as possible; yields each with its status, also the ones that cannot go.
 
-    When an association with the destination ends early, what was to go over it has failed, with the reason: the instance under
-    way may be what the destination stumbled over, and it has not been asked for the others. Nothing is tried again.
+    Nothing is tried again. When an association with the destination ends early, what was to go over it has failed with the reason:
+    the instance under way may be what the destination stumbled over. When none comes to be, no other is asked for.
     """
     originator = scu.Originator(request.peer.calling, request.command.message_id or 0)
+    gone: Status | None = None
     for batch in batches(sources):
-        done = 0
-        try:
-            target = await _associate(session, address, aet, batch.contexts)
+        done, failed = 0, gone
+        if gone is None:
             try:
-                async with aclosing(scu.store_all(target, batch.sources, originator=originator)) as results:
+                target = await _associate(session, address, aet, batch.contexts)
+            except Exception as error:
+                gone = failed = _reason(address, error, failure)
+        if gone is None:
+            try:
+                async with aclosing(_sent(target, batch.sources, originator)) as results:
                     async for source, status in results:
                         done += 1
                         yield source, status
-            except GeneratorExit:
-                with suppress(AssociationError):
-                    await target.release()  # a C-CANCEL: the destination has done nothing wrong
-                raise
-            except BaseException:
-                await target.abort()
-                raise
-            await target.release()
-        except (AssociationError, ProtocolError) as error:
-            failed = Status(codes.UNABLE_TO_PERFORM_SUBOPERATIONS, f"{address.aet}: {error}", service="C-STORE", local=True)
-        except Exception as error:  # of a handler's address or source
-            failed = failure(error)
-        for source in batch.sources[done:]:
-            yield source, failed
+            except Exception as error:
+                failed = _reason(address, error, failure)
+        if failed is not None:
+            for source in batch.sources[done:]:
+                yield source, failed
+
+
+async def _sent(target: Session, sources: Sequence[Source], originator: scu.Originator) -> Results:
+    """Sends the instances over an association, and ends that."""
+    try:
+        async with aclosing(scu.store_all(target, sources, originator=originator)) as results:
+            async for sent in results:
+                yield sent
+    except GeneratorExit:
+        with suppress(AssociationError):
+            await target.release()  # a C-CANCEL: the destination has done nothing wrong
+        raise
+    except BaseException:
+        await target.abort()
+        raise
+    await target.release()
+
+
+def _reason(address: Address, error: Exception, failure: Callable[[Exception], Status]) -> Status:
+    """Why instances did not go: the association ended, or did not come to be; else it is a mistake of a handler's address or source."""
+    if isinstance(error, AssociationError | ProtocolError):
+        return Status(codes.UNABLE_TO_PERFORM_SUBOPERATIONS, f"{address.aet}: {error}", service="C-STORE", local=True)
+    return failure(error)
 
 
 async def _associate(session: Session, address: Address, aet: str, contexts: Sequence[Context]) -> Session:

@@ -400,6 +400,22 @@ def test_over_several_associations(wide_front: Front) -> None:
     assert [data for _, data in account.kept] == [s.encoded for s in sources]
 
 
+def test_a_destination_that_is_not_there_is_called_once(wide_front: Front) -> None:
+    """However many associations the instances would need."""
+    called: list[str] = []
+
+    async def abort(session: Session) -> None:
+        called.append((await session.request()).called)
+        await session.abort()
+
+    destination = wide_front.serve(script=abort, greets=False)
+    sources = [instance(n, sop_class=f"1.2.3.{n}", transfer_syntax=MPEG4HP41) for n in range(300)]
+    archive = _archive(wide_front, Mover(sources, {"DEST": destination.address}))
+    result = _move(wide_front, archive)
+    assert (int(result.status), result.completed, result.failed, len(result.failed_uids)) == (0xA702, 0, 300, 300)
+    assert called == [destination.address.aet]
+
+
 def test_failed_uids_of_odd_identifiers() -> None:
     assert failed_uids(None) == ()
     assert failed_uids(DataSet(b"\x08\x00", ImplicitVRLittleEndian)) == ()

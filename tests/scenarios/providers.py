@@ -156,7 +156,8 @@ def descriptors() -> int:
 
 def _belongs(path: Path) -> bool:
     top, *rest = path.parts[1:]
-    return path.parts[0] == "archive" and (top.startswith("index.db") or (top == "objects" and path.suffix == ".dcm" and len(rest) == 3))
+    is_instance = top in ("objects", "quarantine") and path.suffix == ".dcm" and len(rest) in (1, 2)
+    return path.parts[0] == "archive" and (is_instance or top == "running" or top.startswith("index.db"))
 
 
 def _memory(name: str) -> int:

@@ -1,0 +1,112 @@
+"""S-01: an archive that is killed, at random moments and at each point of its way, keeps what it acknowledged, and shows nothing half."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from bench.crash import crash
+from bench.ledger import Made, Records, Senders, Work, look
+from bench.powercut import power_cuts
+from dimse.judge.wire import ROOT as UIDS
+from tests.archive.crashing import AT_START, POINTS
+
+ROOT = Path(__file__).parents[2]
+SENDERS = 4
+
+
+@pytest.mark.parametrize("rounds", [pytest.param(2, id="S-01")])
+def test_killed_at_random_moments(rounds: int, tmp_path: Path) -> None:
+    tally = crash(rounds, 0.8, SENDERS, 1, tmp_path)
+    assert tally.wrong == []
+    assert tally.rounds == rounds
+    assert tally.acknowledged
+
+
+def _new(number: int) -> Iterator[Made]:
+    for step in range(6):
+        yield Made(f"{UIDS}.{number}.{step}")
+
+
+def _duplicate(number: int) -> Iterator[Made]:
+    for step in (0, 0, 1, 1, 1, 0):
+        yield Made(f"{UIDS}.{number}.{step}")
+
+
+def _concurrent(number: int) -> Iterator[Made]:
+    """The same for all, half of them with other bytes; between them new ones."""
+    for step in range(4):
+        yield Made(f"{UIDS}.9.{step}", number % 2)
+        yield Made(f"{UIDS}.{number}.{step}")
+
+
+WORK: dict[str, tuple[Work, int]] = {"new": (_new, 1), "duplicate": (_duplicate, 1), "concurrent": (_concurrent, SENDERS)}
+"""What is sent, and by how many."""
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is one: what was written outlives its process on any file system."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("mode", WORK)
+@pytest.mark.parametrize("point", [pytest.param(point, id=f"S-01/{point}") for point in POINTS])
+def test_killed_at_a_point(point: str, mode: str, quick: Path) -> None:
+    data, (work, count) = quick / "archive", WORK[mode]
+    if point in AT_START:
+        assert _run("before_response", 4, data, quick, work, count)
+        for path in data.glob("index.db*"):
+            path.unlink()
+        assert _run(point, 2, data, quick, work, 0)
+    else:
+        assert _run(point, 3 if count > 1 else 2, data, quick, work, count)
+    records = Records.read(quick)
+    assert records.sent
+    assert look(data, records) == []
+
+
+def _run(point: str, nth: int, data: Path, ledgers: Path, work: Work, count: int) -> bool:
+    """Serves these senders until the archive has killed itself; false if it does not come to that."""
+    with _crashing(point, nth, data) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if line:
+            senders = Senders(ledgers, int(line), 0, work, count)
+            senders.start()
+            senders.join()
+            assert senders.trouble == []
+        try:
+            return process.wait(10) == -signal.SIGKILL
+        except subprocess.TimeoutExpired:
+            return False
+
+
+@contextmanager
+def _crashing(point: str, nth: int, data: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.archive.crashing", point, str(nth), str(data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("cuts", [pytest.param(80, id="S-01/power-cuts")])
+def test_power_cuts(cuts: int, quick: Path) -> None:
+    """A sample of what a disk may hold when the power goes; `python -m bench.crash --power-cuts` takes more."""
+    came = power_cuts(cuts, 1, quick)
+    assert came.wrong == []
+    assert came.images == cuts
+    assert came.promises
+    assert set(came.lost) == {"Write", "Named", "Folder", "index", "checkpoint"}

@@ -225,6 +225,7 @@ def narrated(services: Services, out: Output) -> Services:
         sink=sink(services.sink) if services.sink else None,
         find=query("C-FIND", services.find) if services.find else None,
         move=query("C-MOVE", services.move) if services.move else None,
+        get=query("C-GET", services.get) if services.get else None,
     )
 
 

@@ -154,6 +154,9 @@ def test_serve_stores_finds_and_moves(run: Run, during: During, serving: Callabl
             (match,) = association.find(dimse.query("STUDY", StudyInstanceUID="", RetrieveAETitle=""))
             assert match["RetrieveAETitle"] == "MINE"
             assert association.move(dimse.query("STUDY", StudyInstanceUID="1.2.3"), to="OTHER").completed == 3
+        with dimse.connect(HOST, port, contexts=dimse.contexts_for_get([dimse.CTImageStorage])) as association:
+            fetched = association.get(dimse.query("STUDY", StudyInstanceUID="1.2.3"), dimse.FolderSink(tmp_path / "fetched").open)
+            assert fetched.kept == 3
 
     during(act)
     said = run("serve", "-v", "-aet", "MINE", "--port", 0, "--data", tmp_path / "data", "--peer", f"OTHER={HOST}:{to}")
@@ -164,6 +167,7 @@ def test_serve_stores_finds_and_moves(run: Run, during: During, serving: Callabl
     assert "the archive holds 0 patients" in said.err
     assert f"peer OTHER is at {HOST}:{to}" in said.err
     assert "C-FIND at level STUDY" in said.err
+    assert "C-GET at level STUDY" in said.err
     assert sorted(moved) == ["1.2.0", "1.2.1", "1.2.2"]
 
 

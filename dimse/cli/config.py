@@ -103,7 +103,7 @@ def _peer(table: _Table, name: str, folder: Path) -> tuple[str, Address | None, 
 
 
 def _limits(table: _Table) -> Limits:
-    return replace(Limits(), **{key: table.count(key) for key in table.keys})
+    return replace(Limits(), **{key: table.size(key) if key == "data_set" else table.count(key) for key in table.keys})
 
 
 def _keeping(table: _Table) -> Keeping:

@@ -97,7 +97,7 @@ check_called_aet = true
 [node.limits]
 associations = 8
 associations_per_host = 4
-data_set = 1_000_000
+data_set = '1 MB'
 [peers.ct1]
 aet = "CT1"
 allow = ["store", "echo"]
@@ -132,7 +132,7 @@ allow = ["find", "move"]
         ("[node.limits]\nmax_pdu = 5", "unknown key node.limits.max_pdu; known are associations, associations_per_host, data_set"),
         ("[node.limits]\nassociations = 0", "node.limits.associations must be a count, at least 1, not 0"),
         ("[node.limits]\nassociations = true", "node.limits.associations must be a count, at least 1, not True"),
-        ("[node.limits]\ndata_set = '1 GB'", "node.limits.data_set must be a count, at least 1, not '1 GB'"),
+        ("[node.limits]\ndata_set = '1 GByte'", "node.limits.data_set: '1 GByte' is no size: give bytes, or 500 GB, or 2 TiB"),
         ("[peers.A]\nallow = ['all']", "peers.A.allow: 'all' is no right of a peer"),
         ("[peers.A]\nallow = 'echo'", "peers.A.allow must be a list of texts, not 'echo'"),
         ("[peers.A]\nhosts = ['pacs.example']", "peers.A.hosts: no peer can come from 'pacs.example'"),

@@ -401,10 +401,10 @@ def test_no_configuration(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_index_of_another_kind(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(folder: Path) -> None:
+    def broken(folder: Path, **options: object) -> None:
         raise sqlite3.DatabaseError("file is not a database")
 
-    monkeypatch.setattr("dimse.cli.serve.Archive", broken)
+    monkeypatch.setattr("dimse.archive.Archive", broken)
     said = run("serve", "--data", tmp_path)
     assert said.code == 2
     assert "its index cannot be read: file is not a database" in said.err

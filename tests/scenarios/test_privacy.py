@@ -20,7 +20,7 @@ SECRETS = ("PHI", "TEST", "WARD")
 HOW = [pytest.param((), id="X-02/quiet"), pytest.param(("-v",), id="X-02/text"), pytest.param(("-v", "-d", "--json"), id="X-02/json")]
 FAILING = """
 import sys
-import dimse, dimse.cli.serve as serve
+import dimse, dimse.archive
 from dimse.cli import main
 
 def fail(request):
@@ -41,7 +41,7 @@ class Sink:
 
 find = {"fail": fail, "refuse": refuse, "answer": answer}[sys.argv.pop(1)]
 services = dimse.Services(sink=Sink, find=find, get=fail, move=fail, where=lambda request, title: dimse.Address(title, "127.0.0.1", 1))
-serve.Archive.services = lambda *args, **options: services
+dimse.archive.Archive.services = lambda *args, **options: services
 sys.exit(main(sys.argv[1:]))
 """
 """The command with handlers that fail, and have the patient in what they raise."""

@@ -38,7 +38,8 @@ def contexts_for(sources: Iterable[Source]) -> list[Context]:
     `dimse.services.conversion`) may also go in explicit and implicit little endian, the last of which every AE has to know
     (PS3.5 10.1).
     """
-    return list(dict.fromkeys(context for source in sources for context in _contexts_of(source)))
+    wanted = _Wanted()
+    return list(dict.fromkeys(context for source in sources for context in wanted[source.sop_class_uid, source.transfer_syntax]))
 
 
 def contexts_for_get(
@@ -72,14 +73,14 @@ def contexts_for_get(
 
 def batches(sources: Sequence[S], limit: int = MAX_CONTEXTS) -> Iterator[Batch[S]]:
     """Shares instances out over as many associations as their contexts need, `limit` contexts each; the order is kept."""
-    contexts: dict[Context, None] = {}
+    wanted, contexts = _Wanted(), dict[Context, None]()
     taken: list[S] = []
     for source in sources:
-        wanted = _contexts_of(source)
-        if taken and len(contexts.keys() | set(wanted)) > limit:
+        its = wanted[source.sop_class_uid, source.transfer_syntax]
+        if taken and len(contexts.keys() | set(its)) > limit:
             yield Batch(tuple(contexts), tuple(taken))
             contexts, taken = {}, []
-        contexts.update(dict.fromkeys(wanted))
+        contexts.update(dict.fromkeys(its))
         taken.append(source)
     if taken:
         yield Batch(tuple(contexts), tuple(taken))
@@ -91,7 +92,11 @@ def _returned(uid: str, separately: bool, compressed: Sequence[UID]) -> list[Con
     return [Context(uid, syntaxes, scu=False, scp=True) for syntaxes in (*uncompressed, *((syntax,) for syntax in compressed))]
 
 
-def _contexts_of(source: Source) -> list[Context]:
-    stored = source.transfer_syntax
-    others = [syntax for syntax in DEFAULT_TRANSFER_SYNTAXES if syntax in targets(stored)]
-    return [Context(source.sop_class_uid, (syntax,)) for syntax in (stored, *others)]
+class _Wanted(dict[tuple[UID, UID], list[Context]]):
+    """The contexts for instances of a SOP class in a transfer syntax; worked out once, for it is looked for codecs."""
+
+    def __missing__(self, kind: tuple[UID, UID]) -> list[Context]:
+        sop_class, stored = kind
+        others = [syntax for syntax in DEFAULT_TRANSFER_SYNTAXES if syntax in targets(stored)]
+        self[kind] = [Context(sop_class, (syntax,)) for syntax in (stored, *others)]
+        return self[kind]

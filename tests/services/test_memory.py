@@ -6,13 +6,25 @@ import pytest
 
 from dimse.association.config import Timeouts
 from dimse.association.layer import UpperLayer
-from dimse.association.negotiation import propose
-from dimse.data.uids import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit, MRImageStorage, Verification
+from dimse.association.negotiation import Context, propose
+from dimse.data.uids import (
+    UID,
+    USUAL_COMPRESSIONS,
+    USUAL_STORAGE,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    MRImageStorage,
+    PatientRootGet,
+    StudyRootGet,
+    Verification,
+)
 from dimse.errors import TimedOut, Unreachable, UsageError
 from dimse.services import scu
 from dimse.services.handlers import Services
 from dimse.services.memory import MemoryWire, Network
-from dimse.services.plan import batches, contexts_for
+from dimse.services.plan import batches, contexts_for, contexts_for_get
 from dimse.services.scp import Provider
 from dimse.services.session import Session
 
@@ -80,6 +92,41 @@ def test_contexts_for_instances() -> None:
         (CTImageStorage, (JPEGBaseline8Bit,)),
     ]
     assert contexts_for([]) == []
+    alone = contexts_for([instance(4, transfer_syntax=JPEGBaseline8Bit)])
+    assert [c.transfer_syntaxes[0] for c in alone] == [JPEGBaseline8Bit, ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+
+
+def test_contexts_for_a_get() -> None:
+    usual, stored = contexts_for_get(), contexts_for_get(as_stored=True, models=[PatientRootGet, StudyRootGet])
+    for contexts in (usual, stored):
+        assert len(propose("PACS", "ME", contexts).encode()) > 0  # as many as one association takes
+        assert set(USUAL_STORAGE) < {c.abstract_syntax for c in contexts}
+        assert all((c.scu, c.scp) == (False, True) for c in contexts if UID(c.abstract_syntax).is_storage)
+    assert usual[0] == Context(StudyRootGet)
+    assert len(usual) == len(stored) == 128
+    assert [c.abstract_syntax for c in stored[:2]] == [PatientRootGet, StudyRootGet]
+    assert [c.transfer_syntaxes for c in stored if c.abstract_syntax == CTImageStorage] == [
+        (syntax,) for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian, *USUAL_COMPRESSIONS)
+    ]
+    assert contexts_for_get([MRImageStorage]) == [
+        Context(StudyRootGet), Context(MRImageStorage, (ExplicitVRLittleEndian, ImplicitVRLittleEndian), scu=False, scp=True),
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="129 presentation contexts"):
+        contexts_for_get([f"1.2.{n}" for n in range(128)])
+
+
+def test_codecs_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each of many thousands of instances."""
+    looked: list[UID] = []
+
+    def targets(stored: UID) -> tuple[UID, ...]:
+        looked.append(stored)
+        return ()
+
+    monkeypatch.setattr("dimse.services.plan.targets", targets)
+    sources = [instance(n, transfer_syntax=JPEGBaseline8Bit) for n in range(100)]
+    assert len(contexts_for(sources)) == len(next(batches(sources)).contexts) == 1
+    assert looked == [JPEGBaseline8Bit] * 4  # two transfer syntaxes, twice
 
 
 def test_batches() -> None:

@@ -1,16 +1,22 @@
 """The matching of PS3.4 C.2.2.2, told twice: as SQL conditions, and as plain Python that says the same.
 
-A key is read once (`read_key`) into tests of which any must hold; no test at all is universal matching. A stored text is read
-into the words that the tests are put to (`words`): one for most attributes, each value and each component group where there are
+A key is read once (`read_key`) into what it demands; no demand at all is universal matching. A stored text is read into the words
+that the tests of a demand are put to (`words_by_kind`): one for most attributes, each value and each component group where there are
 several, none where the value is empty, so that an empty value matches a universal key only. `Test.accepts` judges a word in
 Python, `Test.condition` writes the same judgement in SQL. `matches` is the whole rule in one line.
 
 What PS3.4 leaves to the implementation (to be told in a conformance statement):
-  - Person names match without regard to case, as a whole or in any of their component groups, trailing delimiters left out.
+  - Person names match without regard to case, as a whole or in their component groups, trailing delimiters left out. A key of one
+    group is looked for in all groups; of a key of several, each in its place. What fuzzy matching means tells `names`.
   - All other texts match with regard to case, leading and trailing spaces left out. Numbers (IS, DS) match by value.
-  - A date or time key of less than full precision matches all that falls into it. Times need no date: no combined matching.
-  - `*` alone is universal for every VR, although only the text VRs know wild cards: many clients send it in dates.
-  - Several values in a key are alternatives. The standard has that for UIDs; it costs nothing to mean it for the others.
+  - A date or time key of less than full precision matches all that falls into it. A time without a date is one of any day, unless
+    combined matching was negotiated; then a date without a time stands for its beginning.
+  - `*` alone is universal for every VR, although only the text VRs know wild cards: many clients send it in dates (the trace names it).
+  - Several values in a key are alternatives, unless multiple value matching was negotiated. The standard has that for UIDs; it costs
+    nothing to mean it for the others. Where each must match, wild cards may stand in them all the same.
+  - A DT without an offset from UTC is of the asker's zone where that was negotiated; else it is compared as it stands with one that has
+    none either. A stored one without an offset is of the zone of its data set for a key that has one.
+  - Times whose data set does not tell its zone are taken to be in the asker's.
 """
 
 from __future__ import annotations

@@ -13,9 +13,8 @@ from functools import wraps
 from typing import ParamSpec
 
 import dimse as stack
-from bench import contestants
-from bench.contestants import STORE, STORESCP_BEST, Sender, findscu, movescu, send, storescu_best
-from bench.measuring import Command, Failed, Run, peak, python, said, wall
+from bench.contestants import RECEIVE, STORE, STORESCP_BEST, Sender, address, findscu, movescu, send, serve, storescu_best
+from bench.measuring import Command, Failed, Run, dimse, peak, python, said, wall
 from bench.providers import HOST, Peer, Provider, running
 from bench.samples import MB, Objects, Place, Work, arrived
 
@@ -188,7 +187,7 @@ def memory_of_receiver(work: Work) -> Callable[[Place], Iterator[Run]]:
         objects = place.objects(work)
 
         def run() -> float:
-            with place.room() as folder, running(contestants.RECEIVE, folder) as provider:
+            with place.room() as folder, running(RECEIVE, folder) as provider:
                 wall(send(provider, objects.folder))
                 arrived(folder, [objects])
                 provider.look()
@@ -207,7 +206,7 @@ def memory_of_sender(work: Work) -> Callable[[Place], Iterator[Run]]:
         objects = place.objects(work)
 
         def run() -> float:
-            with place.room() as folder, running(contestants.RECEIVE, folder) as provider:
+            with place.room() as folder, running(RECEIVE, folder) as provider:
                 return peak(send(provider, objects.folder))
 
         yield run
@@ -225,8 +224,8 @@ def memory_of_archive(work: Work) -> Callable[[Place], Iterator[Run]]:
         def run() -> float:
             with ExitStack() as stack_:
                 kept = stack_.enter_context(place.room())
-                receiver = stack_.enter_context(running(contestants.RECEIVE, kept))
-                provider = stack_.enter_context(_filled(place, contestants.serve(destination=receiver.port), objects))
+                receiver = stack_.enter_context(running(RECEIVE, kept))
+                provider = stack_.enter_context(_filled(place, serve(destination=receiver.port), objects))
                 wall(movescu(provider, work))
                 arrived(kept, [objects])
                 provider.look()
@@ -245,7 +244,7 @@ def beside_idle(work: Work, idle: int) -> Callable[[Place], Iterator[Run]]:
         objects = place.objects(work)
 
         def run() -> float:
-            with place.room() as folder, running(contestants.serve(), folder) as provider, ExitStack() as associations:
+            with place.room() as folder, running(serve(), folder) as provider, ExitStack() as associations:
                 for _ in range(idle):
                     associations.enter_context(stack.connect(HOST, provider.port, called="SERVE", contexts=[stack.Verification]))
                 seconds = wall(send(provider, objects.folder))
@@ -262,8 +261,8 @@ def echoing() -> Callable[[Place], Iterator[Run]]:
     """`dimse echo`, from start to exit."""
 
     def opened(place: Place) -> Iterator[Run]:
-        with place.room() as folder, running(contestants.RECEIVE, folder) as provider:
-            yield lambda: wall(contestants.dimse("echo", *contestants.address(provider)))
+        with place.room() as folder, running(RECEIVE, folder) as provider:
+            yield lambda: wall(dimse("echo", *address(provider)))
 
     return opened
 
@@ -288,7 +287,7 @@ def over_a_long_line(work: Work, operations: int, delay: float) -> Callable[[Pla
         def run() -> float:
             with (
                 place.room() as folder,
-                running(contestants.RECEIVE, folder) as provider,
+                running(RECEIVE, folder) as provider,
                 _printing_its_port(python("-m", "bench.loops", "relay", provider.port, delay)) as port,
             ):
                 seconds = wall(python("-m", "bench.loops", "store", STORE, port, operations, objects.folder))

@@ -24,6 +24,7 @@ from bench.contestants import (
     storescu_best,
 )
 from bench.contests import Opened
+from bench.providers import Peer
 from bench.samples import GB, KB, MB, Work
 
 
@@ -214,7 +215,7 @@ def _archives(s: Sizes) -> Iterator[Row]:
         yield Row(f"move/{name}", f"C-MOVE by movescu to storescp, {work}", ours, (theirs,), Goal(times=1))
 
 
-def _serve_to(port: int) -> contests.Peer:
+def _serve_to(port: int) -> Peer:
     return serve(destination=port)
 
 

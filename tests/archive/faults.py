@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from dimse.archive.files import Files
 
 
-class Watched(Files):
+class Unflushed(Files):
+    """Flushes nothing, since no test has the power cut: the disk is slow."""
+
+    def flush(self, fd: int) -> None:
+        pass
+
+    def flush_folder(self, path: str) -> None:
+        pass
+
+
+class Watched(Unflushed):
     """Notes each call by name; the call of the number `fails_at`, counted from 1, fails with `error` instead of being made."""
 
     def __init__(self, *, error: int = errno.EIO) -> None:

@@ -19,7 +19,7 @@ from dimse.archive.schema import VERSION
 from dimse.data.part10 import FileMeta, read_meta
 from dimse.data.uids import UID, CTImageStorage, ExplicitVRLittleEndian
 from dimse.errors import UsageError
-from tests.archive.faults import Watched
+from tests.archive.faults import Unflushed, Watched
 from tests.archive.samples import PIXELS, files_below, find, sample, store
 
 UIDS = ("1.2.1", "1.2.2", "1.2.3")
@@ -396,11 +396,11 @@ def test_a_repair_that_is_cut_off_at_any_call_comes_to_the_same(tmp_path: Path, 
                 reindex(copy, files=files)
             else:
                 Archive(copy, files=files).close()
-        with Archive(copy) as archive:
+        with Archive(copy, files=Unflushed()) as archive:
             assert everything(archive) == WHOLE
             assert list(archive.check()) == []
             assert list((copy / "tmp").iterdir()) == []
-        with Archive(copy) as archive:
+        with Archive(copy, files=Unflushed()) as archive:
             assert not archive.repair
         shutil.rmtree(copy)
         if not files.failed:

@@ -25,7 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from bench.ledger import HOST, ORACLE, Destination, Records, Senders, judge, leftovers, mixed, see, state
+from bench.ledger import HOST, Records, Senders, mixed
+from bench.oracle import ORACLE, Destination, judge, leftovers, see, state
 from bench.powercut import power_cuts
 
 ROOT = Path(__file__).parents[1]
@@ -37,12 +38,12 @@ LISTENS = " listens at "
 
 
 class Node:
-    """`dimse serve` in a process of its own, with the oracle as its peer."""
+    """`dimse serve` in a process of its own, with the oracle as its peer. `before`: words that come before those of the command."""
 
-    def __init__(self, folder: Path, oracle_port: int) -> None:
-        self.before = time.monotonic()
+    def __init__(self, folder: Path, oracle_port: int, *before: str) -> None:
+        self.begun = time.monotonic()
         words = ["serve", "--host", HOST, "--port", "0", "--data", str(folder), "--peer", f"{ORACLE}={HOST}:{oracle_port}"]
-        command = [sys.executable, "-m", "dimse", *words]
+        command = [*before, sys.executable, "-m", "dimse", *words]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment, errors="replace"
@@ -175,7 +176,7 @@ class Campaign:
 
     def _up(self, node: Node) -> tuple[int, list[str]]:
         port, said = node.listening()
-        self._start_takes = time.monotonic() - node.before
+        self._start_takes = time.monotonic() - node.begun
         self.tally.slowest_start = max(self.tally.slowest_start, self._start_takes)
         return port, said
 
@@ -202,6 +203,7 @@ def crash(rounds: int, seconds: float, senders: int, seed: int, folder: Path) ->
                 break
             tally.visible += sum(path.suffix == ".dcm" for path in below.rglob("*"))
             shutil.rmtree(below)
+            print(f"{tally.rounds} rounds, {tally.acknowledged} instances acknowledged", file=sys.stderr, flush=True)
     return tally
 
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from struct import unpack_from
 
 import dimse
-from bench.ledger import DUPLICATE, Made, Records, Work, look, mixed, store_request
+from bench.ledger import DUPLICATE, Made, Records, Work, mixed, store_request
+from bench.oracle import look
 from bench.recording import INDEX, Committed, Flushed, Folder, Named, Operation, Promise, Recorded, Write, committing
 from dimse.archive import Archive
 from dimse.archive.storage import Duplicates

@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from bench.crash import crash
-from bench.ledger import Made, Records, Senders, Work, look
+from bench.ledger import Made, Records, Senders, Work
+from bench.oracle import look
 from bench.powercut import power_cuts
 from dimse.judge.wire import ROOT as UIDS
 from tests.archive.crashing import AT_START, POINTS

@@ -36,7 +36,8 @@ def conditions(
     assert [reason for reason in trouble if reason] == []
     assert before.growth() <= MEMORY
     assert provider.settle() == 0
-    assert before.left_behind() == []
+    left = before.left_behind()
+    assert not left, left
     assert [record.getMessage() for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
     for report in provider.reports:
         assert report.errors == []

@@ -12,9 +12,9 @@ from typing import Unpack
 import pytest
 
 import dimse
-from bench.ledger import ORACLE, Destination
+from bench.oracle import ORACLE, Destination
 from dimse.archive import Archive
-from dimse.data.uids import CTImageStorage, ExplicitVRLittleEndian, StudyRootFind, StudyRootMove
+from dimse.data.uids import CTImageStorage, ExplicitVRLittleEndian, StudyRootFind, StudyRootGet, StudyRootMove
 from dimse.judge.line import why_not_served
 from tests.archive.samples import PIXELS, Sample
 
@@ -25,6 +25,7 @@ OUT_OF_RESOURCES = 0xA700
 LONG = PIXELS * 1500
 """More than is kept in memory: such a data set goes to the disk as it comes."""
 CONTEXT = dimse.Context(CTImageStorage, (ExplicitVRLittleEndian,))
+RETURNED = dimse.Context(CTImageStorage, (ExplicitVRLittleEndian,), scu=False, scp=True)
 
 
 def source(what: Sample) -> dimse.BytesSource:
@@ -69,6 +70,12 @@ class Site:
         with self.connect(StudyRootMove) as association:
             return association.move(dimse.query("STUDY", StudyInstanceUID=study), to=ORACLE)
 
+    def get(self, study: str) -> dimse.GetResult:
+        """Retrieves a study by C-GET; the oracle notes what came."""
+        self.oracle.came.clear()
+        with self.connect(StudyRootGet, RETURNED) as association:
+            return association.get(dimse.query("STUDY", StudyInstanceUID=study), self.oracle.sink)
+
     def has(self, *samples: Sample) -> None:
         """The archive holds these and no others: each is found, lies in its file, and is sent, byte for byte."""
         for what in samples:
@@ -79,8 +86,9 @@ class Site:
                 queries = [dimse.query("IMAGE", StudyInstanceUID=study, SeriesInstanceUID=one, SOPInstanceUID=uid) for one in series]
                 assert [match["SOPInstanceUID"] for query in queries for match in association.find(query)] == [uid]
             assert self.archive.path_of(uid).read_bytes().endswith(what.encoded)
-            assert self.move(study).status == 0
-            assert (uid, sha256(what.encoded).digest()) in self.oracle.came
+            for retrieve in (self.move, self.get):
+                assert retrieve(study).status == 0
+                assert (uid, sha256(what.encoded).digest()) in self.oracle.came
         assert self.archive.counts()[-1] == len(samples) == len(self.files())
 
     def files(self) -> list[Path]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import dimse
+from bench.crash import Node
+from bench.oracle import Destination, see
 from dimse.archive import Archive
 from dimse.archive.files import Files
 from dimse.cli import main
 from dimse.data.part10 import read_meta
 from tests.archive.samples import PIXELS, sample
 
-from .providers import FRONTS
-from .sites import LONG, OUT_OF_RESOURCES, Site, site
+from .providers import FRONTS, HOST
+from .sites import CONTEXT, LONG, OUT_OF_RESOURCES, Site, site, source
 
 # S-07: an index that is gone, or that somebody wrote over
 
@@ -147,13 +151,12 @@ def test_a_file_that_is_not_what_it_was(
         for what in samples:
             assert user.store(what) == 0
         damage(archive.path_of("1.2.1"))
-        result = user.move("1.3")
-        assert (result.status, result.completed, result.failed, result.warning) == (0xB000, 2, 1, 0)
-        assert list(result.failed_uids) == ["1.2.1"]
-        assert {uid for uid, _ in user.oracle.came} == {"1.2.0", "1.2.2"}
-        user.look()
-        again = user.move("1.3")
-        assert (again.status, again.completed, again.failed) == (0xB000, 2, 1)
+        for retrieve in (user.move, user.get):
+            result = retrieve("1.3")
+            assert (result.status, result.completed, result.failed, result.warning) == (0xB000, 2, 1, 0)
+            assert list(result.failed_uids) == ["1.2.1"]
+            assert {uid for uid, _ in user.oracle.came} == {"1.2.0", "1.2.2"}
+            user.look()
     assert main(["check", str(tmp_path / "archive")]) == 1
     said = capsys.readouterr()
     assert "1.2.1" in said.out + said.err
@@ -184,3 +187,37 @@ def test_calls_that_are_refused(
             assert user.unfinished() == []
         assert [user.store(short), user.store(long)] == [0, 0]
         user.has(first, short, long)
+
+
+@pytest.mark.parametrize("mode", [pytest.param(0o500, id="S-13")])
+def test_a_folder_that_is_read_only(mode: int, tmp_path: Path) -> None:
+    """The node cannot write, by the rights of its own folders: stores fail, all else goes on, and with the rights back all does."""
+    data = tmp_path / "archive"
+    powerless = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    with Destination() as oracle:
+        node = Node(data, oracle.port, *powerless)
+        try:
+            port, _ = node.listening()
+            assert _store(port, "1.2.1") == 0
+            _allow(data, mode)
+            assert [_store(port, "1.2.2"), _store(port, "1.2.3", LONG)] == [OUT_OF_RESOURCES] * 2
+            seen = see(port, oracle)
+            assert (list(seen.digests), seen.trouble) == (["1.2.1"], [])
+            _allow(data, 0o700)
+            assert [_store(port, "1.2.2"), _store(port, "1.2.3", LONG)] == [0, 0]
+            assert set(see(port, oracle).digests) == {"1.2.1", "1.2.2", "1.2.3"}
+        finally:
+            _allow(data, 0o700)
+            assert node.end(signal.SIGTERM) == 0
+
+
+def _store(port: int, uid: str, pixels: bytes = PIXELS) -> int:
+    with dimse.connect(HOST, port, contexts=[CONTEXT, dimse.Verification]) as association:
+        status = association.store(source(sample(uid, pixels)))
+        assert association.echo().ok
+    return int(status)
+
+
+def _allow(folder: Path, mode: int) -> None:
+    for path in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        path.chmod(mode)

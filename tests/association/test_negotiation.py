@@ -61,7 +61,8 @@ YES = pdu.PresentationContextAC(1, 0, IMPLICIT)
 role_items = st.builds(pdu.RoleSelection, st.sampled_from(ABSTRACT), st.booleans(), st.booleans())
 windows = st.builds(pdu.AsynchronousOperations, st.integers(0, 20), st.integers(0, 20))
 lengths = st.sampled_from([0, 8, 16384, 0xFFFFFFFF]).map(pdu.MaximumLength)
-user_items = st.lists(role_items | windows | lengths | st.just(pdu.ImplementationClassUID("1.2.3")), min_size=1, max_size=6)
+information = st.builds(pdu.ExtendedNegotiation, st.sampled_from(ABSTRACT), st.binary(max_size=2))
+user_items = st.lists(role_items | windows | lengths | information | st.just(pdu.ImplementationClassUID("1.2.3")), min_size=1, max_size=6)
 ids = st.lists(st.integers(0, 127).map(lambda n: 2 * n + 1), min_size=1, max_size=6, unique=True)
 syntaxes = st.lists(st.sampled_from(TRANSFER), max_size=3).map(tuple)
 choices = st.one_of(
@@ -108,6 +109,7 @@ def _check_never_exceeds(rq: pdu.AssociateRQ, agreement: Agreement) -> None:
         assert context.transfer_syntax in proposed[id].transfer_syntaxes
         may_scu, may_scp = _asked_roles(rq, context.abstract_syntax)
         assert (context.scu <= may_scu and context.scp <= may_scp) or (context.scu, context.scp) == SCU  # unanswered: the default
+    assert set(agreement.extended) <= {item.sop_class for item in rq.user_items if isinstance(item, pdu.ExtendedNegotiation)}
     assert {*agreement.contexts, *(refused.id for refused in agreement.refused)} == set(proposed)
     assert len(agreement.contexts) + len(agreement.refused) == len(proposed)
     assert (agreement.operations or float("inf")) <= _window(rq.user_item(pdu.AsynchronousOperations))
@@ -118,7 +120,7 @@ def _check_never_exceeds(rq: pdu.AssociateRQ, agreement: Agreement) -> None:
 def test_answer_never_accepts_more_than_was_proposed(
     rq: pdu.AssociateRQ, policy: Mapping[str, Accept | ContextResult], operations: int
 ) -> None:
-    ac = answer(rq, _choose(policy), operations=operations)
+    ac = answer(rq, _choose(policy), operations=operations, grant=lambda sop_class, proposed: proposed or None)
     assert isinstance(ac, pdu.AssociateAC)
     results = ac.presentation_contexts
     assert [result.id for result in results] == [context.id for context in rq.presentation_contexts]
@@ -137,6 +139,9 @@ def test_answer_never_accepts_more_than_was_proposed(
         assert (role.scu, role.scp) == (asked[0] and choice.scu, asked[1] and choice.scp)
     agreement = agree(rq, ac)
     _check_never_exceeds(rq, agreement)
+    asked_for = {item.sop_class: item.information for item in rq.user_items if isinstance(item, pdu.ExtendedNegotiation)}
+    usable = {context.abstract_syntax for context in agreement.contexts.values()}
+    assert agreement.extended == {uid: proposed for uid, proposed in asked_for.items() if proposed and uid in usable}
     assert set(agreement.contexts) == {result.id for result in results if result.result == ContextResult.ACCEPTANCE}
     assert (agreement.operations or float("inf")) <= max(1, operations or float("inf"))
     for item in agreement.contexts.values():

@@ -16,7 +16,7 @@ from dimse.archive.attributes import SPECIFIC_CHARACTER_SET
 from dimse.archive.identifier import Identifier, Wanted
 from dimse.archive.matching import UNIVERSAL, Key
 from dimse.archive.texts import decode
-from dimse.archive.values import OPAQUE, Tree, Value, value_of, vr_of_element
+from dimse.archive.values import OPAQUE, Tree, Value, is_told_by, value_of, vr_of_element
 from dimse.data.deflate import inflating
 from dimse.data.elements import Element, elements
 from dimse.data.uids import UID, ExplicitVRLittleEndian
@@ -126,7 +126,7 @@ class Head:
             value = value_of(element, vr, self.syntax, self.character_set)
         except DataError:
             return None
-        return value if isinstance(value, list) == (wanted.vr == "SQ") else None
+        return value if is_told_by(vr, wanted.vr) else None
 
     def _tag_of(self, wanted: Wanted) -> int:
         """The tag of an attribute; the blocks of a private creator may be others here than in the identifier (PS3.5 7.8.1)."""

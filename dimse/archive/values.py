@@ -31,6 +31,7 @@ _NUMBERS: Final = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": 
 _WORDS: Final = {"OW": "H", "OF": "I", "OL": "I", "OD": "Q", "OV": "Q"}
 _LONG: Final = frozenset({"OB", "OW", "OF", "OL", "OD", "OV", "UN", "SQ", "UC", "UR", "UT"})
 _CHOICES: Final = (frozenset({"US", "SS", "OW"}), frozenset({"OB", "OW"}))
+_NO_TEXT: Final = frozenset({*_NUMBERS, "AT", "SQ"})
 OPAQUE: Final = frozenset({"OB", "OW", "OF", "OL", "OD", "OV", "UN", ""})
 """VRs whose values are bytes to us, and no keys; "" is one that nothing tells."""
 
@@ -41,6 +42,11 @@ def vr_of_element(element: Element, creator: str = "") -> str:
         return element.vr if element.vr not in ("", "UN") else _private_vr(element.tag, creator) or element.vr
     known = vr_of(element.tag)
     return element.vr if known is None or _is_choice(element.vr, known) else known
+
+
+def is_told_by(vr: str, other: str) -> bool:
+    """Whether the values of one VR can be answered in another: texts in all of them, numbers only in their own, or its alternative."""
+    return vr == other or _is_choice(vr, other) or not {vr, other} & _NO_TEXT
 
 
 def text_of(vr: str, raw: bytes, character_set: str, *, little_endian: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from uuid import uuid4
 
@@ -217,6 +218,46 @@ def test_a_value_that_makes_no_sense_is_left_out(services: Services) -> None:
     ((status, match),) = find_with_status(services, "STUDY", StudyInstanceUID="", RequestAttributesSequence="")
     assert int(status) == PENDING_WARNING
     assert "RequestAttributesSequence" not in match
+
+
+@pytest.mark.parametrize(("stored", "asked"), [("LO", "US"), ("US", "LO"), ("SQ", "LO"), ("LO", "SQ"), ("AT", "FD")])
+def test_a_private_element_of_another_vr_than_the_asker_says(services: Services, stored: str, asked: str) -> None:
+    items: list[Tree] = []
+    value = items if stored == "SQ" else b"abcd"
+    store(services, study("1.1", {0x0009_0010: ("LO", OWNER.encode()), 0x0009_1001: (stored, value)}))
+    (match,) = ask(services, {0x0009_0010: ("LO", OWNER.encode()), 0x0009_1001: (asked, b"")})
+    assert 0x0009_1001 not in match
+
+
+VRS = st.sampled_from(["LO", "PN", "DA", "TM", "DT", "IS", "DS", "US", "SS", "FD", "AT", "UN", "OB", "SQ", "UT", "LT"])
+TAGS = st.sampled_from(
+    (0x0008_0008, 0x0008_0023, 0x0008_1115, 0x0009_0010, 0x0009_1001, 0x0010_1060, 0x0018_1310, 0x0028_0120, 0x0040_0275, 0x0040_A132)
+)
+ELEMENTS = st.lists(st.tuples(TAGS, VRS, st.binary(max_size=12).map(lambda raw: raw + bytes(len(raw) % 2))), max_size=5)
+
+
+@given(stored=ELEMENTS, asked=ELEMENTS, options=st.binary(max_size=7), cut=st.integers(0, 40))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_that_is_stored_or_asked_breaks_a_search(
+    shared: Services, stored: list[tuple[int, str, bytes]], asked: list[tuple[int, str, bytes]], options: bytes, cut: int
+) -> None:
+    root = f"2.25.{uuid4().int}"
+    plain = study(root, {})
+    more = b"".join(encode_element(tag, vr, raw) for tag, vr, raw in stored)
+    at = plain.encoded.index(b"\x10\0\x20\0LO")
+    store_anyway(shared, Sample(plain.encoded[:at] + more[: len(more) - cut % (len(more) + 1)] + plain.encoded[at:], root))
+    store_anyway(shared, Sample(plain.encoded + more, root))
+    tree = {0x0008_0052: ("CS", b"STUDY"), 0x0020_000D: ("UI", f"{root}.1".encode()), **{tag: (vr, raw) for tag, vr, raw in asked}}
+    identifier = DataSet(encode_tree(dict(tree), ExplicitVRLittleEndian), ExplicitVRLittleEndian)
+    assert shared.find is not None
+    with suppress(Refused):
+        for match in shared.find(replace(request(StudyRootFind, identifier), extended=options)):
+            assert match is None or list(match[1].elements())
+
+
+def store_anyway(services: Services, what: Sample) -> None:
+    with suppress(Refused):
+        store(services, what)
 
 
 def test_a_head_longer_than_the_first_read_and_one_beyond_the_limit(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from bench.ledger import HOST, Records, Senders, mixed
-from bench.oracle import ORACLE, Destination, judge, leftovers, see, state
+from bench.oracle import ORACLE, Destination, halves, judge, leftovers, see, state
 from bench.powercut import power_cuts
 
 ROOT = Path(__file__).parents[1]
@@ -121,6 +121,7 @@ class Campaign:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._data = self.folder / "archive"
         self._start_takes = 0.5
+        self._whole: set[Path] = set()
 
     def run(self, rounds: int) -> None:
         """So many rounds, until one breaks a promise; then the last start, which has to end in good order."""
@@ -142,8 +143,9 @@ class Campaign:
         time.sleep(self.chance.uniform(0, self.seconds))
         node.end()
         senders.join()
+        wrong = senders.trouble + halves(self._data, Records.read(self.folder), self._whole)
         self._disturb()
-        return senders.trouble + self._look()
+        return wrong + self._look()
 
     def _disturb(self) -> None:
         """Perhaps takes the index away, and kills some attempts to start again."""

@@ -13,6 +13,7 @@ from bench.ledger import HOST, PEER, Made, Records
 from dimse.archive import Archive
 from dimse.archive.files import Files
 from dimse.data.commands import CommandField, CommandSet
+from dimse.data.part10 import read_meta
 from dimse.data.uids import CTImageStorage, ImplicitVRLittleEndian, PatientRootFind, StudyRootFind, StudyRootGet, StudyRootMove
 
 ORACLE = "ORACLE"
@@ -167,6 +168,22 @@ def leftovers(folder: Path, instances: int) -> list[str]:
     if len(kept) != instances:
         wrong.append(f"{len(kept)} files of {instances} instances")
     return [each for each in wrong if not each.startswith("quarantine/")]
+
+
+def halves(folder: Path, records: Records, whole: set[Path]) -> list[str]:
+    """What another program that looks into the folder would take for an instance, and is none that was sent; `whole` are known to be."""
+    wrong = []
+    for path in set((folder / "objects").rglob("*.dcm")) - whole:
+        file = path.read_bytes()
+        try:
+            meta, offset = read_meta(file)
+        except dimse.DataError as error:
+            wrong.append(f"{path}: {error}")
+            continue
+        if sha256(file[offset:]).digest() not in records.sent.get(meta.media_storage_sop_instance_uid, ()):
+            wrong.append(f"{path}: is nothing that was sent")
+        whole.add(path)
+    return wrong
 
 
 def state(folder: Path) -> dict[str, tuple[int, int, int]]:

@@ -11,7 +11,7 @@ import pytest
 from bench import crash as program
 from bench.crash import Tally, main
 from bench.ledger import DUPLICATE, Ledger, Made, Records, mixed
-from bench.oracle import look
+from bench.oracle import halves, look
 from bench.powercut import Cuts, Image, half_checkpointed, pending
 from bench.recording import Flushed, Folder, Named, Operation, Promise, Write
 from dimse.archive import Archive
@@ -78,6 +78,17 @@ def test_what_is_left_over_is_seen(tmp_path: Path) -> None:
     folder = archive_of(tmp_path, ONE)
     (folder / "something").write_bytes(b"that nobody looks after")
     assert look(folder, records(*KEPT)) == ["something is left over"]
+
+
+def test_half_an_instance_is_seen(tmp_path: Path) -> None:
+    folder, whole = archive_of(tmp_path, ONE, TWO), set[Path]()
+    assert halves(folder, records(*KEPT), whole) == []
+    assert len(whole) == 2
+    first, second = whole
+    first.write_bytes(first.read_bytes()[:-2])
+    second.write_bytes(b"none")
+    assert halves(folder, records(*KEPT), whole) == []  # they were looked at
+    assert [wrong.partition(":")[0] for wrong in sorted(halves(folder, records(*KEPT), set()))] == sorted(map(str, (first, second)))
 
 
 def test_a_ledger_is_read_again(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ DIGEST_SIZE: Final = 32
 
 LONGEST_NAME: Final = 200
 """Characters of the name of a file that is set aside, to which a number may be added; file systems take 255."""
+MOST_HEADS: Final = 256
+"""Kinds of heads that are remembered."""
+_SOP_INSTANCE_UID: Final = b"\x02\0\x03\0UI"  # (0002,0003)
 REPLACED: Final = ".old"
 """Ending of the second name that a file has in `tmp` while another one takes its place."""
 
@@ -88,8 +91,27 @@ def name_of(sop_instance_uid: str) -> str:
     return sha256(sop_instance_uid.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def head_of(sop_class: UID, sop_instance: UID, transfer_syntax: UID, calling: str) -> bytes:
-    """The head of a file; its last `DIGEST_SIZE` bytes are zeros, and are to be the digest of the data set."""
+class Heads:
+    """Heads of files. Where class, transfer syntax and sender are the same, one differs from the next in its UID only."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str, int], tuple[bytes, bytes]] = {}
+
+    def head_of(self, sop_class: UID, sop_instance: UID, transfer_syntax: UID, calling: str) -> bytes:
+        """The head of a file; its last `DIGEST_SIZE` bytes are zeros, and are to be the digest of the data set."""
+        key = sop_class, transfer_syntax, calling, len(sop_instance)
+        known = self._known.get(key)
+        if known is not None:
+            return known[0] + sop_instance.encode("latin-1") + known[1]
+        head = _head_of(sop_class, sop_instance, transfer_syntax, calling)
+        if len(self._known) >= MOST_HEADS:
+            self._known.clear()
+        at = head.index(_SOP_INSTANCE_UID) + 8
+        self._known[key] = head[:at], head[at + len(sop_instance) :]
+        return head
+
+
+def _head_of(sop_class: UID, sop_instance: UID, transfer_syntax: UID, calling: str) -> bytes:
     return FileMeta(
         sop_class,
         sop_instance,

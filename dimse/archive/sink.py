@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from dimse.archive.attributes import BY_TAG, SCANNED, SERIES_INSTANCE_UID, SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from dimse.archive.files import Files
 from dimse.archive.index import Header, Instance
-from dimse.archive.layout import DIGEST_SIZE, head_of
+from dimse.archive.layout import DIGEST_SIZE
 from dimse.data.elements import scan
 from dimse.data.status import CANNOT_UNDERSTAND, DATASET_MISMATCH, OUT_OF_RESOURCES
 from dimse.data.uids import UID
@@ -94,14 +94,14 @@ class Keeper(Protocol):
 
 
 class InstanceSink:
-    """Takes one data set, and keeps it as an instance of the archive (a `Sink`)."""
+    """Takes one data set, and keeps it as an instance of the archive (a `Sink`). `head` is that of its file, without the digest."""
 
-    def __init__(self, keeper: Keeper, sop_class: UID, sop_instance: UID, transfer_syntax: UID, calling: str) -> None:
+    def __init__(self, keeper: Keeper, sop_class: UID, sop_instance: UID, transfer_syntax: UID, head: bytes) -> None:
         self._keeper = keeper
         self._sop_class = sop_class
         self._sop_instance = sop_instance
         self._transfer_syntax = transfer_syntax
-        self._head = head_of(sop_class, sop_instance, transfer_syntax, calling)
+        self._head = head
         self._size = 0
         self._held = bytearray()
         self._digest = sha256()

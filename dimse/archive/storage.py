@@ -18,7 +18,7 @@ from dimse.archive.committer import Committer, Outcome, Ready
 from dimse.archive.duplicates import same_content
 from dimse.archive.files import Files
 from dimse.archive.index import Header, Index, Instance
-from dimse.archive.layout import Layout, length_below, lock, name_of, set_aside
+from dimse.archive.layout import Heads, Layout, length_below, lock, name_of, set_aside
 from dimse.archive.repair import Repair, Repairing
 from dimse.archive.sink import InstanceSink, TemporaryFile
 from dimse.archive.stored import is_whole
@@ -70,6 +70,7 @@ class Storage:
         self._reserve = reserve
         self._names = count()
         self._counting = threading.Lock()
+        self._heads = Heads()
         self._useless: list[str] = []
         layout.make(files)
         self._lock = lock(folder)
@@ -93,7 +94,8 @@ class Storage:
             raise Refused(SOP_CLASS_NOT_SUPPORTED, "the SOP class is not that of the presentation context", (0x0000_0002,))
         self.check_quota(1)
         check_space(self.folder, self._reserve)
-        return InstanceSink(self, sop_class, uid, request.context.transfer_syntax, request.peer.calling)
+        head = self._heads.head_of(sop_class, uid, request.context.transfer_syntax, request.peer.calling)
+        return InstanceSink(self, sop_class, uid, request.context.transfer_syntax, head)
 
     def create(self) -> TemporaryFile:
         """A new empty file to write an instance to."""

@@ -12,12 +12,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from pydicom import dcmread
 
-from dimse.archive import Archive, duplicates
+from dimse.archive import Archive, duplicates, layout
 from dimse.archive.index import Writing
 from dimse.archive.sink import HEAD, HELD
 from dimse.data.datasets import DataSet
-from dimse.data.part10 import read_meta
+from dimse.data.part10 import FileMeta, read_meta
 from dimse.data.uids import (
     UID,
     CTImageStorage,
@@ -68,6 +69,31 @@ def test_the_file_says_what_it_holds_and_where_it_came_from(archive: Archive, se
     meta, _ = read_meta(archive.path_of("1.2.3").read_bytes())
     assert (meta.media_storage_sop_class_uid, meta.media_storage_sop_instance_uid) == (CTImageStorage, "1.2.3")
     assert (meta.transfer_syntax_uid, meta.source_application_entity_title) == (ExplicitVRLittleEndian, "SENDER")
+
+
+def test_heads_that_are_remembered_are_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "MOST_HEADS", 2)
+    heads = layout.Heads()
+    for uid in ("1.2.3", "1.2.4", "1.2.34", "1.2.35", "1.2.3" + "5" * 40, "1.2.5"):
+        for calling in ("ME", "SENDER", ""):
+            head = heads.head_of(CTImageStorage, UID(uid), ExplicitVRLittleEndian, calling)
+            expected = FileMeta(
+                CTImageStorage,
+                UID(uid),
+                ExplicitVRLittleEndian,
+                source_application_entity_title=calling,
+                private_information_creator_uid=layout.DIGEST_CREATOR,
+                private_information=bytes(32),
+            )
+            assert read_meta(head) == (expected, len(head))
+
+
+def test_pydicom_reads_a_file_of_the_archive(archive: Archive, services: Services) -> None:
+    store(services, what := sample("1.2.3"))
+    file = dcmread(archive.path_of("1.2.3"))
+    assert file.PatientName == "Nobody^Ann"
+    assert str(file.file_meta.PrivateInformationCreatorUID) == layout.DIGEST_CREATOR
+    assert file.file_meta.PrivateInformation == sha256(what.encoded).digest()
 
 
 def test_many_pieces_at_once(archive: Archive, services: Services) -> None:

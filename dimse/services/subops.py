@@ -72,19 +72,19 @@ async def provide(
     """
     try:
         sources, results = _asked_for(session, services, request, aet, failure)
-        counters, cancelled, comment = Counters(len(sources)), False, ""
+        counters, comment = Counters(len(sources)), ""
     except Exception as error:  # a handler's mistake must not end the association
         return request.command.response(failure(error)), None
+    await session.poll()
     async with aclosing(results):
-        async for source, status in results:
+        while not session.cancelled and (sent := await anext(results, None)) is not None:
+            source, status = sent
             counters.count(source.sop_instance_uid, status)
             comment = status.comment or comment
             await session.poll()
-            if session.cancelled:
-                cancelled = counters.remaining > 0
-                break
-            if counters.remaining:
+            if counters.remaining and not session.cancelled:
                 await session.send(request.context, _response(request, counters, codes.PENDING))
+    cancelled = session.cancelled and counters.remaining > 0
     final = Status(codes.CANCEL if cancelled else counters.final_status, comment if counters.failed else "")
     identifier = _failed_list(counters.failed_uids, request.context.transfer_syntax)
     return _response(request, counters, final, has_identifier=identifier is not None), identifier
@@ -170,7 +170,7 @@ async def _suboperations(
 
 
 async def _sent(target: Session, sources: Sequence[Source], originator: scu.Originator) -> Results:
-    """Sends the instances over an association, and ends that."""
+    """Sends the instances over an association, and releases that."""
     try:
         async with aclosing(scu.store_all(target, sources, originator=originator)) as results:
             async for sent in results:

@@ -193,17 +193,13 @@ def test_destination_dies_half_way(front: Front, how: str) -> None:
     assert seen == [Progress(4, 1, 0, 0), Progress(3, 2, 0, 0), Progress(2, 2, 1, 0), Progress(1, 2, 2, 0)]
 
 
-def _ends_oddly(how: str) -> Script:
-    async def script(session: Session) -> None:
-        while session.alive:
-            message = await session.receive(expecting=False)
-            await session.skip()
-            await respond(session, message.context, message.command)
+@pytest.mark.parametrize("how", ["close", "silence"])
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_destination_that_cannot_release(wide_front: Front, how: str, cancelled: bool) -> None:
+    """All was stored by then: it does not count as a failure, and a cancelled move is still answered."""
+    links: list[Link] = []
 
-    async def closing(session: Session) -> None:
-        message = await session.receive(expecting=False)
-        await session.skip()
-        await respond(session, message.context, message.command)
+    async def ends(session: Session) -> None:
         while not session.layer.closed and session.layer.state == 6:
             await session.wire.pump()  # the A-RELEASE-RQ, which gets no answer
         if how == "silence":
@@ -211,30 +207,15 @@ def _ends_oddly(how: str) -> Script:
                 await session.wire.pump()
         await session.wire.close()
 
-    return closing if how else script
-
-
-@pytest.mark.parametrize("how", ["close", "silence"])
-@pytest.mark.parametrize("cancelled", [False, True])
-def test_destination_that_cannot_release(wide_front: Front, how: str, cancelled: bool) -> None:
-    """All was stored by then: it does not count as a failure, and a cancelled move is still answered."""
-    destination = wide_front.serve(Services(sink=Account().sink), script=_ends_oddly(how))
+    destination = _cancelling(wide_front, links, ends)
     sources = [instance(n) for n in range(2 if cancelled else 1)]
     timeouts = Timeouts(release=0.05, linger=0.05)
     archive = wide_front.serve(
         Services(move=lambda request: sources, where=lambda request, aet: destination.address), aet="ARCHIVE", timeouts=timeouts
     )
-
-    async def script(session: Session) -> CommandSet:
-        move = frames(1, request(CommandField.C_MOVE_RQ, 5), QUERY.encoded)
-        await session.wire.send([move + (frames(1, cancel(5)) if cancelled else b"")])
-        return (await answers(session))[0]
-
     with wide_front.connect(archive, [IMPLICIT_MOVE, Verification]) as link:
-        final = link.run(script(link.session))
-        assert final.status == (0xFE00 if cancelled else 0)
-        assert (final.number_of_completed_suboperations, final.number_of_failed_suboperations) == (1, 0)
-        assert final.number_of_remaining_suboperations == (1 if cancelled else None)
+        links.append(link)
+        assert _counts(link.run(_moved(link.session))) == ((0xFE00, 1, 1, 0, 0) if cancelled else (0, None, 1, 0, 0))
         assert link.echo().ok
 
 
@@ -274,18 +255,44 @@ def test_progress_that_raises(wide_front: Front) -> None:
         assert link.echo().ok
 
 
-def test_cancel_at_the_last(front: Front) -> None:
-    """A C-CANCEL that comes when all is done changes nothing."""
+def _cancelling(front: Front, links: list[Link], ends: Script | None = None) -> Served:
+    """A destination during whose first C-STORE the C-MOVE is cancelled."""
 
-    async def script(session: Session) -> CommandSet:
-        await session.wire.send([frames(1, request(CommandField.C_MOVE_RQ, 5), QUERY.encoded) + frames(1, cancel(5))])
-        return (await answers(session))[0]
+    async def script(session: Session) -> None:
+        message = await session.receive(expecting=False)
+        await session.skip()
+        await links[0].session.wire.send([frames(1, cancel(5))])
+        await respond(session, message.context, message.command)
+        await (ends(session) if ends else session.receive(expecting=False))
 
-    destination = front.serve(Services(sink=Account().sink))
-    archive = _archive(front, Mover([instance(1)], {"DEST": destination.address}))
-    with front.connect(archive, [IMPLICIT_MOVE]) as link:
-        final = link.run(script(link.session))
-    assert (final.status, final.number_of_completed_suboperations, final.number_of_remaining_suboperations) == (0, 1, None)
+    return front.serve(Services(sink=Account().sink), script=script)
+
+
+async def _moved(session: Session, *more: bytes) -> CommandSet:
+    """The final response to a C-MOVE with message id 5."""
+    await session.wire.send([frames(1, request(CommandField.C_MOVE_RQ, 5), QUERY.encoded) + b"".join(more)])
+    while (answer := (await answers(session))[0]).status == 0xFF00:
+        pass
+    return answer
+
+
+@pytest.mark.parametrize(("count", "counts"), [(1, (0, None, 1, 0, 0)), (2, (0xFE00, 1, 1, 0, 0))])
+def test_cancel_of_one_under_way(wide_front: Front, count: int, counts: tuple[int | None, ...]) -> None:
+    """It is done; a C-CANCEL that comes when it is the last changes nothing."""
+    links: list[Link] = []
+    archive = _archive(wide_front, Mover([instance(n) for n in range(count)], {"DEST": _cancelling(wide_front, links).address}))
+    with wide_front.connect(archive, [IMPLICIT_MOVE, Verification]) as link:
+        links.append(link)
+        assert _counts(link.run(_moved(link.session))) == counts
+        assert link.echo().ok
+
+
+def test_cancel_before_the_first(wide_front: Front) -> None:
+    """Nobody is called."""
+    archive = _archive(wide_front, Mover([instance(1)], {"DEST": wide_front.nowhere()}))
+    with wide_front.connect(archive, [IMPLICIT_MOVE, Verification]) as link:
+        assert _counts(link.run(_moved(link.session, frames(1, cancel(5))))) == (0xFE00, 1, 0, 0, 0)
+        assert link.echo().ok
 
 
 def test_requestor_is_gone(wide_front: Front) -> None:

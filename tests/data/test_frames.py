@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom.encaps import generate_frames
 
 from dimse.data.frames import Extent, extent_of
@@ -62,3 +64,17 @@ def test_made_up_frames(frame: bytes) -> None:
 def test_frames_without_a_size(frame: bytes, what: str) -> None:
     with pytest.raises(DataError, match=what):
         extent_of(frame)
+
+
+PARTS = st.sampled_from([b"\xff\xd8", SIZ, SIZ[:4], SOF, b"\xff\xc4\0\2", b"\xff\xfe\xff\xff", b"\xff\xe0\0\0", b"\xff\xff\xff"])
+
+
+@given(st.lists(PARTS | st.binary(max_size=8)).map(b"".join))
+def test_whatever_a_frame_is_made_of(frame: bytes) -> None:
+    """It has a size, or is told from one that has; and it comes to an end."""
+    try:
+        extent = extent_of(frame)
+    except DataError:
+        return
+    assert frame.startswith((b"\xff\xd8", SIZ[:4]))
+    assert extent.samples < 1 << 16

@@ -17,7 +17,7 @@ from dimse.cli import COMMANDS
 from .conftest import HOST, During, Run, write_instance
 
 Start = Callable[..., int]
-ALONE = {"trace", "passwd"}
+ALONE = {"trace", "check", "reindex", "passwd"}
 """Commands that neither open nor accept associations."""
 SENT = ["A-ASSOCIATE-RQ", "A-ASSOCIATE-AC", "P-DATA-TF", "P-DATA-TF", "A-RELEASE-RQ", "A-RELEASE-RP"]
 

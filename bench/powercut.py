@@ -31,6 +31,10 @@ from dimse.judge.wire import ROOT
 
 BLOCK = 512
 """Bytes that a disk writes whole or not at all."""
+CUTS_OF_KILL = 5
+"""How often the power is cut after the process was killed at one moment."""
+AGAIN = 12
+"""Instances that come once more then."""
 PIECE = 100_000
 """Bytes that come at once."""
 
@@ -60,25 +64,26 @@ def _covering(operation: Write | Named | Folder) -> set[int | str]:
 
 
 class Image:
-    """What a disk may hold after a power cut behind the operations `log`, as `chance` has it."""
+    """What a disk may hold after a power cut behind the operations `log`, as `chance` has it; without it, all that was done."""
 
-    def __init__(self, log: Sequence[Operation], folder: Path, chance: random.Random, *, replaces: bool) -> None:
+    def __init__(self, log: Sequence[Operation], folder: Path, chance: random.Random | None, *, replaces: bool) -> None:
         self._original = folder
         self._folders = {str(folder)}
-        self._names: dict[str, int] = {}
+        self.names: dict[str, int] = {}
         self._data: dict[int, bytearray] = {}
         self.records = Records(replaces=replaces)
         self.lost: Counter[str] = Counter()
-        missing = pending(log)
-        odds = chance.choice((0.0, 0.1, 0.5, 0.9, 1.0))
+        missing = pending(log) if chance else set()
+        odds = chance.choice((0.0, 0.1, 0.5, 0.9, 1.0)) if chance else 0.0
         for number, operation in enumerate(log):
-            if number in missing and chance.random() < odds:
+            if chance and number in missing and chance.random() < odds:
                 self.lost[type(operation).__name__] += 1
                 if isinstance(operation, Write):
                     self._write_part(operation, chance)
             else:
                 self._do(operation)
-        self._disturb_index(chance)
+        if chance:
+            self._disturb_index(chance)
 
     def make(self, folder: Path) -> None:
         """Makes it, in another folder than the one that the operations were done to."""
@@ -88,7 +93,7 @@ class Image:
 
         for path in sorted(self._folders):
             moved(path).mkdir(parents=True, exist_ok=True)
-        for path, file in self._names.items():
+        for path, file in self.names.items():
             moved(path).write_bytes(self._data.get(file, b""))
 
     def _do(self, operation: Operation) -> None:
@@ -102,7 +107,7 @@ class Image:
                     self._folders.add(path)
             case Committed(files):
                 for number, (path, data) in enumerate(sorted(files.items())):
-                    self._names[path] = -1 - number
+                    self.names[path] = -1 - number
                     self._data[-1 - number] = bytearray(data)
             case Promise(what, made):
                 self.records.note(what, made.uid, made.digest)
@@ -125,23 +130,23 @@ class Image:
             self._write(file, offset, bytes(len(data)))
 
     def _name(self, path: str, file: int | None, other: str) -> None:
-        self._names.pop(other, None)
+        self.names.pop(other, None)
         if file is None:
-            self._names.pop(path, None)
+            self.names.pop(path, None)
         elif _above(path) in self._folders:
-            self._names[path] = file
+            self.names[path] = file
 
     def _disturb_index(self, chance: random.Random) -> None:
         """Now and then there is no index any more, or its log had been copied into it half way."""
-        draw, files = chance.random(), {path: self._data.get(file, b"") for path, file in self._names.items() if path.endswith(INDEX)}
+        draw, files = chance.random(), {path: self._data.get(file, b"") for path, file in self.names.items() if path.endswith(INDEX)}
         if draw < 0.1:
             self.lost["index"] += 1
             for path in files:
-                del self._names[path]
+                del self.names[path]
         elif draw < 0.3 and len(files) == len(INDEX):
             self.lost["checkpoint"] += 1
             database, log = sorted(files)
-            self._data[self._names[database]] = half_checkpointed(bytes(files[database]), bytes(files[log]), chance)
+            self._data[self.names[database]] = half_checkpointed(bytes(files[database]), bytes(files[log]), chance)
 
 
 def _above(path: str) -> str:
@@ -192,21 +197,27 @@ _SHARES: tuple[tuple[Duplicates, float], ...] = (("refuse", 2 / 3), ("replace", 
 
 
 def power_cuts(count: int, seed: int, folder: Path) -> Cuts:
-    """Records archives at work below `folder`, and cuts their power at `count` moments of that."""
+    """Records archives at work below `folder`, and cuts their power at `count` moments of that.
+
+    Half of them are moments after the process was killed, when the archive is started again and mends itself, and its senders come back.
+    """
     chance, cuts = random.Random(seed), Cuts()
     for duplicates, share in _SHARES:
-        part = round(count * share)
-        original = folder / duplicates
+        part, original = round(count * share), folder / duplicates
         original.mkdir(parents=True)
         log = _work(original, duplicates, chance)
-        for moment in _moments(log, part, chance):
+        for moment in _moments(log, part // 2, chance):
             _cut(log[:moment], original, folder / "image", chance, cuts)
-            if cuts.wrong:
-                return cuts
+        for moment in _moments(log, part - part // 2, chance, by=CUTS_OF_KILL):
+            longer = _killed(log[:moment], original, duplicates)
+            for later in _moments(longer[moment:], CUTS_OF_KILL, chance):
+                _cut(longer[: moment + later], original, folder / "image", chance, cuts)
     return cuts
 
 
 def _cut(log: Sequence[Operation], original: Path, folder: Path, chance: random.Random, cuts: Cuts) -> None:
+    if cuts.wrong:
+        return
     image = Image(log, original, chance, replaces=original.name == "replace")
     image.make(folder)
     cuts.images += 1
@@ -235,6 +246,18 @@ def _work(folder: Path, duplicates: Duplicates, chance: random.Random) -> Sequen
     return recorded.log
 
 
+def _killed(log: Sequence[Operation], folder: Path, duplicates: Duplicates) -> Sequence[Operation]:
+    """How the log goes on when the process is killed: what it did is there, flushed or not; it starts again, and senders try again."""
+    image = Image(log, folder, None, replaces=duplicates == "replace")
+    shutil.rmtree(folder)
+    image.make(folder)
+    recorded = Recorded(folder, log, {path: file for path, file in image.names.items() if file >= 0})
+    sent = list(dict.fromkeys(each.made for each in log if isinstance(each, Promise)))
+    with committing(recorded), Archive(folder, durability="full", duplicates=duplicates, reserve=0, files=recorded) as archive:
+        _send(archive.services(), recorded, sent[-AGAIN:])
+    return recorded.log
+
+
 def _again(run: int) -> Work:
     """Instances that take the place of earlier ones, some of them twice, and some that come a second time as they were."""
     return lambda number: (Made(f"{ROOT}.0.{step % 3}", (run * 10 + step) // 2) for step in range(10))
@@ -256,10 +279,10 @@ def _send(services: dimse.Services, recorded: Recorded, work: Iterable[Made]) ->
             recorded.note({0: "kept", DUPLICATE: "other"}.get(int(status or 0), str(status)), made)
 
 
-def _moments(log: Sequence[Operation], count: int, chance: random.Random) -> Iterator[int]:
-    """Each moment once before any comes twice; of those behind the making of a folder, which are many, a few."""
+def _moments(log: Sequence[Operation], count: int, chance: random.Random, by: int = 1) -> Iterator[int]:
+    """Each moment once before any comes twice, as many as make `count`, `by` at a time; of those behind the making of a folder a few."""
     every = [number for number, operation in enumerate(log, start=1) if not isinstance(operation, Folder) or number % 50 == 0]
     while count > 0:
-        some = chance.sample(every, min(count, len(every)))
+        some = chance.sample(every, min(-(-count // by), len(every)))
         yield from sorted(some)
-        count -= len(some)
+        count -= len(some) * by

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from bench.ledger import Made
@@ -68,43 +69,48 @@ Operation = Write | Named | Folder | Flushed | Committed | Promise
 
 
 class Recorded(Files):
-    """Does what it is told on the disk, and notes it in `log` in the order in which it was done."""
+    """Does what it is told on the disk, and notes it in `log` in the order in which it was done.
 
-    def __init__(self, folder: Path) -> None:
-        self.log: list[Operation] = []
+    `log` may begin with what was done to the folder before; `names` are the files that it has then.
+    """
+
+    def __init__(self, folder: Path, log: Sequence[Operation] = (), names: Mapping[str, int] | None = None) -> None:
+        self.log: list[Operation] = list(log)
         self._folder = folder
         self._lock = threading.RLock()
         self._open: dict[int, int] = {}
         self._ends: dict[int, int] = {}
-        self._names: dict[str, int] = {}
+        self._names = dict(names or {})
+        self._numbers = count(1 + max((each.file for each in log if isinstance(each, Named) and each.file is not None), default=-1))
 
     def create(self, path: str) -> int:
         with self._lock:
             fd = super().create(path)
-            self._open[fd] = self._names[path] = number = len(self._ends)
+            self._open[fd] = self._names[path] = number = next(self._numbers)
             self._ends[number] = 0
             self.log.append(Named(path, number))
             return fd
 
     def write(self, fd: int, pieces: Sequence[memoryview]) -> int:
         with self._lock:
-            count = super().write(fd, pieces)
+            written = super().write(fd, pieces)
             file = self._open[fd]
-            self.log.append(Write(file, self._ends[file], b"".join(pieces)[:count]))
-            self._ends[file] += count
-            return count
+            self.log.append(Write(file, self._ends[file], b"".join(pieces)[:written]))
+            self._ends[file] += written
+            return written
 
     def write_at(self, fd: int, data: bytes, offset: int) -> int:
         with self._lock:
-            count = super().write_at(fd, data, offset)
-            self.log.append(Write(self._open[fd], offset, data[:count]))
-            return count
+            written = super().write_at(fd, data, offset)
+            self.log.append(Write(self._open[fd], offset, data[:written]))
+            return written
 
     def flush(self, fd: int) -> None:
         with self._lock:
-            if fd not in self._open:  # the index, which others write
-                self._take_in(str(Path(f"/proc/self/fd/{fd}").readlink()), fd)
-            self.log.append(Flushed(self._open[fd]))  # really doing it would only take time
+            file = self._open.get(fd)
+            if file is None:  # not made here: the index, or what an earlier run has left
+                file = self._number(str(Path(f"/proc/self/fd/{fd}").readlink()))
+            self.log.append(Flushed(file))  # really doing it would only take time
 
     def close(self, fd: int) -> None:
         with self._lock:
@@ -119,11 +125,11 @@ class Recorded(Files):
 
     def replace(self, path: str, place: str) -> None:
         with self._lock:
-            if path not in self._names:
-                self._take_in(path)
+            file = self._number(path)
             super().replace(path, place)
-            self._names[place] = self._names.pop(path)
-            self.log.append(Named(place, self._names[place], path))
+            self._names.pop(path, None)
+            self._names[place] = file
+            self.log.append(Named(place, file, path))
 
     def unlink(self, path: str) -> None:
         with self._lock:
@@ -139,18 +145,6 @@ class Recorded(Files):
     def flush_folder(self, path: str) -> None:
         with self._lock:
             self.log.append(Flushed(path))
-
-    def _take_in(self, path: str, fd: int = -1) -> None:
-        """A file that came to be without a note, as it is now."""
-        number = self._names.get(path)
-        if number is None:
-            self._names[path] = number = len(self._ends)
-            self.log.append(Named(path, number))
-            self.log.append(Flushed(os.path.dirname(path)))  # noqa: PTH120 - SQLite does that
-        data = Path(path).read_bytes()
-        self._ends[number] = len(data)
-        self._open[fd] = number
-        self.log.append(Write(number, 0, data))
 
     def committed(self) -> None:
         """To be called behind each commit, before anybody may write the index again."""
@@ -168,6 +162,15 @@ class Recorded(Files):
         """A sender's ledger."""
         with self._lock:
             self.log.append(Promise(what, made))
+
+    def _number(self, path: str) -> int:
+        """The number of a file; of one that came to be without a note, as SQLite's do, the bytes that it has now are noted."""
+        number = self._names.get(path)
+        if number is None:
+            self._names[path] = number = next(self._numbers)
+            above = os.path.dirname(path)  # noqa: PTH120 - paths are texts here
+            self.log += [Named(path, number), Flushed(above), Write(number, 0, Path(path).read_bytes())]
+        return number
 
 
 @contextmanager

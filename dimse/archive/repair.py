@@ -1,7 +1,7 @@
 """What an archive does before it opens: it mends what a crash, a power cut or a hand has left, and tells what it did.
 
 Always: files that were being written are removed, a replacement that was not finished is undone, and an index that is missing,
-damaged or of an older version is made anew from the files. After an end without `close` (`running` is there) also: files without
+damaged or of an older version is made anew from the files. After an end without `close`, or of a run that flushed nothing (`running` is there), also: files without
 a row are looked through and taken in, those that are not whole are set aside in `quarantine`, and rows without a file are counted.
 
 Each step leads from one sound state to another, and `running` stays until the archive is closed: a repair that is cut off is simply
@@ -236,9 +236,14 @@ class Repairing:
 
     def _adopt(self, index: Index, names: _Names, *, flush: bool) -> None:
         """Takes in all files that have no row, or another length than it says."""
-        total, done = names.orphans(), 0
+        total, done, named = names.orphans(), 0, set[str]()
         for batch in names.batches():
             moved: list[tuple[str, str]] = []
+            if self._durable:  # a process that was killed had them linked, and perhaps no more: a row must not outlast its file
+                folders = {os.path.dirname(path) for path, _ in batch} - named  # noqa: PTH120
+                for folder in folders:
+                    self._files.flush_folder(folder)
+                named |= folders
             with index.writing() as writing:
                 for path, has_row in batch:
                     if (found := self._examined(path)) is not None:

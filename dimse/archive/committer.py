@@ -67,7 +67,8 @@ class Committer:
     """Gives files their places and rows.
 
     `has_room` tells whether so many bytes may be kept, in files that have a row. `spare` takes away what has a place and no row, and
-    keeps it; `remove` takes away a name that is of no use any more. `untidy` is set once something could not be taken back.
+    keeps it; `remove` takes away a name that is of no use any more. `untidy` is set once the next start has something to look after:
+    what could not be taken back, or what nobody has flushed.
     """
 
     layout: Layout
@@ -143,6 +144,7 @@ class Committer:
         except BaseException:
             self._take_back(places)
             raise
+        self.untidy |= bool(places) and not self.durable
         for ready, outcome in zip(batch, outcomes, strict=True):
             ready.outcome = outcome
         for place in places:

@@ -158,14 +158,12 @@ class Index:
         try:
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             make_tables(connection, path)
-        except sqlite3.DatabaseError as error:
+            self._writing: Writing | None = Writing(connection)
+        except BaseException as error:
             connection.close()
-            advice = "see to the disk, or to who else uses it" if _is_outside(error) else "move it away; the instances are in the files"
-            raise UsageError(f"{path} cannot be used as an index: {error}", advice=advice) from None
-        except UsageError:
-            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise _unusable(path, error) from None
             raise
-        self._writing: Writing | None = Writing(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
@@ -380,8 +378,8 @@ def condition(path: Path) -> str:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
             return _condition(connection, path)
     except sqlite3.DatabaseError as error:
-        if _is_outside(error):
-            raise UsageError(f"{path} cannot be used as an index: {error}", advice="see to the disk, or to who else uses it") from None
+        if isinstance(error, sqlite3.OperationalError):  # a full disk, missing rights, a lock
+            raise _unusable(path, error) from None
         return DAMAGED
 
 
@@ -397,6 +395,5 @@ def _condition(connection: sqlite3.Connection, path: Path) -> str:
     return "" if sound and tables >= {"total", *(level.table for level in Level)} else DAMAGED
 
 
-def _is_outside(error: sqlite3.Error) -> bool:
-    """Whether the fault lies outside the file: a full disk, missing rights, a lock."""
-    return isinstance(error, sqlite3.OperationalError)
+def _unusable(path: Path, error: sqlite3.Error) -> UsageError:
+    return UsageError(f"{path} cannot be used as an index: {error}", advice="see to the disk, or to who else uses it")

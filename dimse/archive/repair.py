@@ -1,8 +1,9 @@
 """What an archive does before it opens: it mends what a crash, a power cut or a hand has left, and tells what it did.
 
-Always: files that were being written are removed, a replacement that was not finished is undone, and an index that is missing,
-damaged or of an older version is made anew from the files. After an end without `close`, or of a run that flushed nothing (`running` is there), also: files without
-a row are looked through and taken in, those that are not whole are set aside in `quarantine`, and rows without a file are counted.
+Always: files that were being written are removed, a replacement that was not finished is undone, and an index that is missing, damaged
+or of an older version is made anew from the files. After an end without `close`, or of a run that flushed nothing (`running` is there),
+also: files without a row are looked through and taken in, those that are not whole are set aside in `quarantine`, and rows without a
+file are counted.
 
 Each step leads from one sound state to another, and `running` stays until the archive is closed: a repair that is cut off is simply
 done again. An index is made under another name and renamed when it is whole. No step holds more than one transaction's rows in

@@ -183,7 +183,7 @@ def read_key(vr: str, text: str, options: Options = _NOTHING_AGREED, *, several:
     """
     if options.empty and vr in _MAY_ASK_FOR_NONE and text.strip(" \0") == '""':
         return Key(empty=True)
-    if not text.strip(" *\0"):
+    if not text.strip(" \0"):
         return UNIVERSAL
     parts = [text] if vr in _UNSPLIT else text.split("\\", MAX_VALUES)
     if len(parts) > MAX_VALUES:

@@ -47,7 +47,7 @@ def find(studies: Sequence[Entity], level: str, keys: Mapping[str, tuple[str, st
 def matches(vr: str, stored: str, key: str) -> bool:
     """Whether an attribute, of which the entity has these values, matches a key."""
     keys, values = _values(vr, key), _values(vr, stored)
-    if not keys or any(not each.strip("*") for each in keys):
+    if not keys or any(not each.strip("*") or (vr == "PN" and _name_groups(each) == ["*"]) for each in keys):
         return True  # C.2.2.2.3, and "*" for every VR
     for each in keys:
         if vr in MOMENTS:

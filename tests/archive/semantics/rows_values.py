@@ -121,6 +121,8 @@ WILD: Final = (
     Row("wild-one-in-the-middle", "C.2.2.2.4", BASIC, "STUDY", {"StudyDescription": "Head?CT"}, "1"),
     Row("wild-one-is-not-none", "C.2.2.2.4", BASIC, "STUDY", {"StudyDescription": "Head CT?"}),
     Row("wild-one-is-not-two", "C.2.2.2.4", BASIC, "STUDY", {"AccessionNumber": "A?0"}),
+    Row("wild-spaces-between", "C.2.2.2.4", TEXTS, "STUDY", {"StudyDescription": "*d *"}, "8"),
+    Row("wild-spaces-alone", "C.2.2.2.4", BASIC, "STUDY", {"StudyDescription": "* *"}, "1 2 3 5"),
     Row("wild-several", "C.2.2.2.4", BASIC, "STUDY", {"StudyDescription": "?ead*C?"}, "1"),
     Row("wild-at-least-one", "C.2.2.2.4", BASIC, "STUDY", {"AccessionNumber": "?*"}, "1 2 3 5", choice=_UNKNOWN),
     Row("wild-cs", "C.2.2.2.4", BASIC, "SERIES", {"StudyInstanceUID": "{1}", "Modality": "C?"}, "1.1"),

@@ -14,7 +14,7 @@ MOVE = ["-P", "-k", "QueryRetrieveLevel=PATIENT", "-k", "PatientID=HG-2", "-aem"
 WHOLE_LIFE = {1, 2, 4, 5, 6}
 
 
-def test_our_clients_look_right(lab: Lab, samples: Samples) -> None:
+def test_our_clients_look_right(lab: Lab, samples: Samples, tmp_path: Path) -> None:
     target, orthanc = new_address("TARGET"), new_address("ORTHANC")
     lab.storescp(target)
     lab.orthanc(orthanc, [target])
@@ -23,10 +23,11 @@ def test_our_clients_look_right(lab: Lab, samples: Samples) -> None:
         dimse("send", *to(orthanc), *_readable(samples))
         dimse("find", *KEYS, *to(orthanc))
         dimse("move", *MOVE, *to(orthanc))
+        dimse("get", *MOVE[:-2], "-od", tmp_path / "fetched", *to(orthanc))
     _assert_clean(capture)
 
 
-def test_our_servers_look_right(lab: Lab, samples: Samples) -> None:
+def test_our_servers_look_right(lab: Lab, samples: Samples, tmp_path: Path) -> None:
     target, node = new_address("TARGET"), new_address("NODE")
     lab.receiver(target)
     lab.node(node, [target])
@@ -36,6 +37,7 @@ def test_our_servers_look_right(lab: Lab, samples: Samples) -> None:
         run("dcmsend", *to(node), *_readable(samples))
         run("findscu", *KEYS, *to(node))
         run("movescu", *MOVE, *to(node))
+        run("getscu", *MOVE[:-2], "-od", tmp_path, *to(node))
     _assert_clean(capture)
 
 

@@ -116,8 +116,8 @@ ORTHANC: Final[Groups] = {
         "C000": "level-missing level-empty level-of-no-model",
         "1 2 3 4 5": "level-in-small-letters",
     },
-    "SOP Classes in Study is returned, but a value of it matches nothing.": {
-        "nothing": "computed-sop-classes-one computed-sop-classes-list computed-sop-classes-most",
+    "SOP Classes in Study and the numbers are returned, but a value of theirs matches nothing.": {
+        "nothing": "computed-sop-classes-one computed-sop-classes-list computed-sop-classes-most computed-number-as-a-key",
     },
     "It is not worked out at this level, or at all, unless configured.": {
         "1 (NumberOfPatientRelatedStudies empty)": "computed-numbers-of-the-patient-of-a-study",
@@ -150,7 +150,8 @@ DCMQRSCP: Final[Groups] = {
         "18.1": "padding-inside-counts",
         "1 2 3 4 5": (
             "several-not-negotiated-modalities computed-modalities-one computed-modalities-none computed-modalities-wild "
-            "computed-sop-classes-one computed-sop-classes-list computed-sop-classes-most"
+            "computed-sop-classes-one computed-sop-classes-list computed-sop-classes-most "
+            "computed-number-as-a-key computed-number-of-none"
         ),
         "1.1 1.2 1.3 1.4": (
             "name-of-an-operator sequence-item-by-item sequence-several-found sequence-none-found sequence-case "

@@ -169,6 +169,8 @@ COMPUTED: Final = (
     Row("computed-sop-classes-one", "C.3.4", BASIC, "STUDY", {"SOPClassesInStudy": MRImageStorage}, "2"),
     Row("computed-sop-classes-list", "C.2.2.2.2", BASIC, "STUDY", {"SOPClassesInStudy": f"{MRImageStorage}\\1.2.3"}, "2"),
     Row("computed-sop-classes-most", "C.3.4", BASIC, "STUDY", {"SOPClassesInStudy": CTImageStorage}, "1 3 4 5"),
+    Row("computed-number-as-a-key", "C.3.4", BASIC, "STUDY", {"NumberOfStudyRelatedSeries": "2"}, "1 3"),
+    Row("computed-number-of-none", "C.3.4", BASIC, "STUDY", {"NumberOfStudyRelatedInstances": "9"}),
     Row(
         "computed-numbers-of-a-patient",
         "C.3.4",

@@ -14,6 +14,7 @@ _KOREAN: Final = "\\ISO 2022 IR 149"
 _CASE: Final = "names match without regard to case"
 _GROUPS: Final = "a name of one group is looked for in every group; of several, each in its own"
 _DELIMITERS: Final = "trailing delimiters say nothing (PS3.5 6.2.1.1)"
+_SOUND: Final = "fuzzy: words match by their sound"
 _ACCENTS: Final = "fuzzy: without regard to accents and to the order of words"
 
 NAMES_OF_ONE_GROUP: Final = (
@@ -184,6 +185,22 @@ FUZZIES: Final = (
     ),
     Row("fuzzy-one-word", "C.2.2.2.1", NAMES, "STUDY", {"PatientName": "Smith"}, "10", options=FUZZY, choice=_ACCENTS),
     Row("fuzzy-order", "C.2.2.2.1", NAMES, "STUDY", {"PatientName": "John Smith"}, "10", options=FUZZY, choice=_ACCENTS),
+    Row("fuzzy-sound", "C.2.2.2.1", NAMES, "STUDY", {"PatientName": "Smyth^Jon"}, "10", options=FUZZY, choice=_SOUND),
+    Row("fuzzy-sound-of-an-umlaut", "C.2.2.2.1", NAMES, "STUDY", {"PatientName": "Mueller"}, "4 5", options=FUZZY, choice=_SOUND),
+    Row("fuzzy-not-negotiated-sound", "C.2.2.2.1", NAMES, "STUDY", {"PatientName": "Smyth*"}),
+    Row("fuzzy-every-word", "C.2.2.2.1", NAMES, "STUDY", {"PatientName": "Smith^Peter"}, options=FUZZY, choice=_ACCENTS),
+    Row("fuzzy-wild", "C.2.2.2.4", NAMES, "STUDY", {"PatientName": "mul*"}, "4 5", options=FUZZY, choice=_ACCENTS),
+    Row(
+        "fuzzy-ideographic",
+        "C.2.2.2.1",
+        NAMES,
+        "STUDY",
+        {"PatientName": "山田"},
+        "1 7",
+        options=FUZZY,
+        character_set=_UTF_8,
+        choice=_ACCENTS,
+    ),
     Row("fuzzy-none", "C.2.2.2.1", NAMES, "STUDY", {"PatientName": "Jones"}, options=FUZZY),
     Row("fuzzy-names-only", "C.2.2.2.1", BASIC, "STUDY", {"StudyDescription": "head"}, options=FUZZY),
     Row("fuzzy-not-negotiated-one-word", "C.2.2.2.1", NAMES, "STUDY", {"PatientName": "Smith"}),

@@ -60,13 +60,15 @@ def storing_scaled(sender: Sender, peer: Peer, work: Work, few: int, more: int) 
     def opened(place: Place) -> Iterator[Run]:
         peer.find()
 
-        def run() -> float:
-            least, most = (_store(place, [(sender, Work(count, work.size))], peer) for count in (few, more))
-            return least + (most - least) / (more - few) * (work.count - few)
-
-        yield run
+        yield lambda: _told_by(work.count, few, more, lambda count: _store(place, [(sender, Work(count, work.size))], peer))
 
     return opened
+
+
+def _told_by(count: int, few: int, more: int, seconds: Callable[[int], float]) -> float:
+    """What so many would take."""
+    least, most = seconds(few), seconds(more)
+    return least + (most - least) / (more - few) * (count - few)
 
 
 @_side
@@ -278,22 +280,21 @@ def doing_nothing() -> Callable[[Place], Iterator[Run]]:
 
 
 @_side
-def over_a_long_line(work: Work, operations: int, delay: float) -> Callable[[Place], Iterator[Run]]:
-    """Our API to `dimse receive`, with so many operations under way, over a relay that delays each way."""
+def over_a_long_line(work: Work, operations: int, delay: float, told_by: tuple[int, int] | None = None) -> Callable[[Place], Iterator[Run]]:
+    """Our API to `dimse receive`, with so many operations under way, over a relay that delays each way; or what it would take."""
 
     def opened(place: Place) -> Iterator[Run]:
-        objects = place.objects(work)
-
-        def run() -> float:
+        def seconds(count: int) -> float:
+            objects = place.objects(Work(count, work.size))
             with (
                 place.room() as folder,
                 running(RECEIVE, folder) as provider,
                 _printing_its_port(python("-m", "bench.loops", "relay", provider.port, delay)) as port,
             ):
-                seconds = wall(python("-m", "bench.loops", "store", STORE, port, operations, objects.folder))
+                spent = wall(python("-m", "bench.loops", "store", STORE, port, operations, objects.folder))
                 arrived(folder, [objects])
-                return seconds
+                return spent
 
-        yield run
+        yield lambda: _told_by(work.count, *told_by, seconds) if told_by else seconds(work.count)
 
     return opened

@@ -41,8 +41,8 @@ class Work:
     """Which of several series in the same study."""
 
     def __str__(self) -> str:
-        for name, unit in (("GB", GB), ("MB", MB), ("KB", KB)):
-            if self.size >= unit // 2:
+        for name, unit, least in (("GB", GB, GB), ("MB", MB, MB // 2), ("KB", KB, KB)):
+            if self.size >= least:
                 return f"{self.count:,} x {self.size / unit:g} {name}"
         return f"{self.count:,} x {self.size} B"
 

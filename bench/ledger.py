@@ -121,9 +121,9 @@ class Records:
     refusals: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
-    def read(cls, folder: Path) -> Records:
+    def read(cls, folder: Path, *, replaces: bool = False) -> Records:
         """The ledgers of a folder."""
-        records = cls()
+        records = cls(replaces=replaces)
         for path in sorted(folder.glob("*.ledger")):
             for line in path.read_text(encoding="ascii").splitlines():
                 what, uid, digest = line.split()

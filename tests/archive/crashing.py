@@ -1,4 +1,4 @@
-"""An archive that kills itself: `python -m tests.archive.crashing POINT NTH FOLDER` serves until it comes to a point for the n-th time.
+"""An archive that kills itself: `python -m tests.archive.crashing POINT NTH FOLDER [replace]`, when it is at a point for the n-th time.
 
 The points lie in the way of a data set from the network to its acknowledgement, and in what an archive does at its start; the product
 knows nothing of them. Prints the port once it serves.
@@ -22,6 +22,7 @@ from dimse.archive import Archive
 from dimse.archive.files import Files
 from dimse.archive.index import Index, Writing
 from dimse.archive.sink import InstanceSink
+from dimse.archive.storage import Duplicates
 
 
 class Death:
@@ -90,6 +91,7 @@ POINTS: dict[str, Callable[[Death], None]] = {
     "after_tmp_write": behind(Files, "write"),
     "after_file_flush": behind(Files, "flush"),
     "after_link": behind(Files, "link"),
+    "after_replace": behind(Files, "replace"),
     "after_folder_flush": behind(Files, "flush_folder"),
     "after_commit": behind_commit(Death.come),
     "before_response": behind(InstanceSink, "finish"),
@@ -100,11 +102,11 @@ AT_START = frozenset({"mid_rebuild"})
 """Points that an archive comes to before it serves."""
 
 
-def main(point: str, nth: str, folder: str) -> None:
+def main(point: str, nth: str, folder: str, duplicates: Duplicates = "refuse") -> None:
     death = Death(int(nth), Path(folder))
     POINTS[point](death)
     death.is_armed = point in AT_START
-    with Archive(folder, durability="full", reserve=0) as archive:
+    with Archive(folder, durability="full", duplicates=duplicates, reserve=0) as archive:
         death.is_armed = True
         server = dimse.Server("ARCHIVE", archive.services())
         _, port = server.listen()
@@ -113,4 +115,4 @@ def main(point: str, nth: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:])  # type: ignore[arg-type]  # "replace"

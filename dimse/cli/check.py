@@ -9,6 +9,7 @@ from dimse.cli.arguments import Parser, path
 from dimse.cli.failures import DONE, FAILED
 from dimse.cli.keeping import data_folder
 from dimse.cli.output import Output, clean, plural
+from dimse.cli.process import guarded
 from dimse.cli.progress import Progress
 
 EPILOG = """\
@@ -25,6 +26,7 @@ def parser() -> Parser:
     return command
 
 
+@guarded()
 def run(args: argparse.Namespace, out: Output) -> int:
     """Checks the archive, and says what is wrong and how much there is."""
     wrong = 0

@@ -58,7 +58,7 @@ def relay(port: str, delay: str) -> None:
                 due, chunk = await under_way.get()
                 await asyncio.sleep(due - loop.time())
                 if not chunk:
-                    writer.close()
+                    writer.write_eof()
                     return
                 writer.write(chunk)
                 await writer.drain()
@@ -77,6 +77,8 @@ def relay(port: str, delay: str) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_reader, to_writer = await asyncio.open_connection(HOST, int(port))
         await asyncio.gather(late(reader, to_writer), late(to_reader, writer), return_exceptions=True)
+        writer.close()
+        to_writer.close()
 
     async def run() -> None:
         server = await asyncio.start_server(connected, HOST, 0)

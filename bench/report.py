@@ -101,6 +101,7 @@ class Saved(TypedDict):
 
     id: str
     work: str
+    against: str
     unit: str
     goal: dict[str, float]
     ratio: float | None
@@ -120,6 +121,7 @@ def _saved(result: Result) -> Saved:
     return {
         "id": row.id,
         "work": row.work,
+        "against": result.best[0] if result.best else row.others[0].name,
         "unit": row.unit,
         "goal": {name: value for name, value in goals.items() if value is not None},
         "ratio": result.ratio,
@@ -139,24 +141,21 @@ class Bar(NamedTuple):
 
 
 def bars(rows: Sequence[Saved]) -> list[Bar]:
-    """Those rows that have a ratio, the other way round where less is the goal."""
+    """Those rows that are about a ratio, the other way round where less is the goal."""
     found = []
     for row in rows:
         ratio, goal = row["ratio"], row["goal"]
         if not ratio:
             continue
+        label = f"{row['work']}, against {row['against']}".replace("`", "")
         if "times" in goal:
-            found.append(Bar(_plain(row["work"]), ratio, goal["times"], bool(row["met"])))
-        elif "at_most" in goal:
-            found.append(Bar(_plain(row["work"]), 1 / ratio, 1 / goal["at_most"], bool(row["met"])))
+            found.append(Bar(label, ratio, goal["times"], bool(row["met"])))
+        elif "at_most" in goal and "limit" not in goal:
+            found.append(Bar(label, 1 / ratio, 1 / goal["at_most"], bool(row["met"])))
     return found
 
 
-def _plain(text: str) -> str:
-    return text.replace("`", "")
-
-
-def draw(rows: Sequence[Saved], machine_: str, path: Path) -> None:
+def draw(rows: Sequence[Saved], title: str, path: Path) -> None:
     """The bars as an SVG file."""
     import matplotlib as mpl
 
@@ -164,16 +163,18 @@ def draw(rows: Sequence[Saved], machine_: str, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     made = bars(rows)
-    figure, axes = plt.subplots(figsize=(11, 1 + 0.32 * len(made)), layout="constrained")
-    places = range(len(made))
-    axes.barh(places, [bar.ratio for bar in made], color=["#2a6f97" if bar.is_met else "#c8553d" for bar in made], height=0.6)
-    axes.scatter([bar.goal for bar in made], places, marker="|", color="black", s=180, label="goal", zorder=3)
-    axes.set_yticks(places, [bar.label for bar in made], fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.axvline(1, color="grey", linewidth=0.8)
-    axes.set_xlabel("times as fast as the best of the others (or as little)")
-    axes.set_title(machine_, fontsize=9)
-    axes.legend(loc="lower right")
-    figure.savefig(path, format="svg")
-    plt.close(figure)
+    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dimse", "font.size": 8}):
+        figure, axes = plt.subplots(figsize=(11, 1 + 0.25 * len(made)), layout="constrained")
+        places = range(len(made))
+        colours = ["#2a6f97" if bar.is_met else "#c8553d" for bar in made]
+        axes.barh(places, [bar.ratio - 1 for bar in made], left=1, color=colours, height=0.6)
+        axes.scatter([bar.goal for bar in made], places, marker="|", color="black", s=120, label="goal", zorder=3)
+        axes.set_yticks(places, [bar.label for bar in made])
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        axes.axvline(1, color="grey", linewidth=0.8)
+        axes.set_xlabel("times as good as the best of the others; blue: the goal is met")
+        axes.set_title(title)
+        axes.legend(loc="lower right")
+        figure.savefig(path, format="svg", metadata={"Date": None})
+        plt.close(figure)

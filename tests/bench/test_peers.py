@@ -315,6 +315,7 @@ def saved(here: Place) -> list[Saved]:
     results = [
         measured(row(gives(1.0), gives(3.0)), here, 1),
         measured(row(gives(4.0), gives(2.0), goal=Goal(at_most=1.6)), here, 1),
+        measured(row(gives(4.0), gives(2.0), goal=Goal(at_most=1.6, limit=80)), here, 1),
         Result(row(gives(1.0))),
     ]
     found: list[Saved] = json.loads(json.dumps(as_json(results, {"dimse": "1"})))["rows"]
@@ -322,7 +323,10 @@ def saved(here: Place) -> list[Saved]:
 
 
 def test_the_bars_of_the_chart(saved: list[Saved]) -> None:
-    assert bars(saved) == [("some work", 3.0, 2.0, True), ("some work", 0.5, 1 / 1.6, False)]
+    assert bars(saved) == [
+        ("some work, against other 0", 3.0, 2.0, True),
+        ("some work, against other 0", 0.5, 1 / 1.6, False),
+    ]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed: the extra 'bench' has it")

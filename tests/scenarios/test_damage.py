@@ -76,6 +76,9 @@ def test_an_index_that_is_not_what_it_was(
         before = _all(user)
     damage(tmp_path / "archive" / "index.db")
     with Archive(tmp_path / "archive") as archive, site(front, archive, tmp_path, caplog) as user:
+        assert archive.repair.rebuilt
+        assert archive.repair.adopted == len(samples)
+        assert (archive.folder / "index.db.bad-1").exists() is (damage is not _remove)
         assert _all(user) == before
         assert archive.counts() == (2, 4, 8, 24)
         assert user.store(samples[0]) == 0
@@ -131,13 +134,33 @@ def _flip(path: Path) -> None:
         file.write(bytes([whole[at] ^ 1]))
 
 
+def _shorten(path: Path) -> None:
+    """The last bytes are gone."""
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 2)
+
+
 def _unlink(path: Path) -> None:
     path.unlink()
 
 
+def _folder(path: Path) -> None:
+    """Something that cannot be read."""
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGE = [
+    pytest.param(_flip, id="S-11"),
+    pytest.param(_shorten, id="S-11/shorter"),
+    pytest.param(_unlink, id="S-12"),
+    pytest.param(_folder, id="S-12/folder"),
+]
+
+
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize("pixels", [PIXELS, LONG], ids=["short", "long"])
-@pytest.mark.parametrize("damage", [pytest.param(_flip, id="S-11"), pytest.param(_unlink, id="S-12")])
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_file_that_is_not_what_it_was(
     front: str,
     pixels: bytes,

@@ -96,9 +96,9 @@ class Head:
                 try:
                     return cls._walked(data, syntax, last, whole=whole)
                 except DataError:
-                    if whole:
+                    if whole or not (more := file.read(3 * len(data))):
                         raise
-                    data += file.read(3 * len(data))
+                    data += more
 
     @classmethod
     def _walked(cls, data: bytes, syntax: UID, last: int, *, whole: bool) -> Head:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
+from io import BytesIO
 from uuid import uuid4
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from dimse.archive import Archive, plan
 from dimse.archive.attributes import ATTRIBUTES, BY_TAG, Attribute, Level
-from dimse.archive.heads import FIRST_READ, LONGEST_HEAD
+from dimse.archive.heads import FIRST_READ, LONGEST_HEAD, Head
 from dimse.archive.query import ROWS_BETWEEN
 from dimse.archive.times import partner_of
 from dimse.data.datasets import DataSet, Tree, encode_tree, query
@@ -29,7 +31,7 @@ from dimse.data.uids import (
     ImplicitVRLittleEndian,
     StudyRootFind,
 )
-from dimse.errors import Refused
+from dimse.errors import DataError, Refused
 from dimse.services.handlers import Services
 from tests.archive.samples import Sample, find, find_with_status, request, sample, store
 
@@ -218,6 +220,62 @@ def test_a_value_that_makes_no_sense_is_left_out(services: Services) -> None:
     ((status, match),) = find_with_status(services, "STUDY", StudyInstanceUID="", RequestAttributesSequence="")
     assert int(status) == PENDING_WARNING
     assert "RequestAttributesSequence" not in match
+
+
+def test_an_item_has_a_character_set_of_its_own_and_the_answer_one(services: Services) -> None:
+    """PS3.3 C.12.1.1.2; group lengths are neither keys nor answers."""
+    inner: Tree = {0x0008_0000: ("UL", b"\4\0\0\0"), 0x0008_0005: ("CS", b"ISO_IR 100"), 0x0008_0104: ("LO", "Schädel".encode("latin-1"))}
+    store(services, study("1.1", {0x0040_0275: ("SQ", [{0x0040_0008: ("SQ", [inner])}])}))
+    key: Tree = {0x0008_0000: ("UL", b"\4\0\0\0"), 0x0008_0005: ("CS", b"ISO_IR 192"), 0x0008_0104: ("LO", "Schä*".encode())}
+    for keys in ([key], []):
+        (match,) = ask(services, {0x0008_0000: ("UL", b"\4\0\0\0"), 0x0040_0275: ("SQ", [{0x0040_0008: ("SQ", keys)}])})
+        (item,) = match["RequestAttributesSequence"][0].ScheduledProtocolCodeSequence
+        assert [(element.keyword, element.value) for element in item] == [("CodeMeaning", "Schädel")]
+        assert match["SpecificCharacterSet"] == "ISO_IR 192"
+
+
+def test_a_sequence_that_is_too_deep_is_left_out(services: Services) -> None:
+    tree: Tree = {0x0008_0100: ("SH", b"1")}
+    for _ in range(70):
+        tree = {0x0040_0275: ("SQ", [tree])}
+    store(services, study("1.1", tree))
+    (match,) = ask(services, {0x0040_0275: ("SQ", [])})
+    assert "RequestAttributesSequence" not in match
+
+
+def test_private_elements_of_a_whole_sequence(services: Services) -> None:
+    inner: Tree = {0x0009_0010: ("LO", b"GEMS_IDEN_01"), 0x0009_1001: ("LO", b"CT01"), 0x0009_1102: ("OB", b"ab")}
+    for uid, syntax in (("1.1", ExplicitVRLittleEndian), ("1.2", ImplicitVRLittleEndian)):
+        store(services, study(uid, {0x0040_0275: ("SQ", [inner])}, syntax))
+    first, second = (match["RequestAttributesSequence"][0] for match in ask(services, {0x0040_0275: ("SQ", [])}))
+    assert [(element.VR, element.value) for element in first] == [("LO", "GEMS_IDEN_01"), ("LO", "CT01"), ("OB", b"ab")]
+    assert [(element.VR, element.value) for element in second] == [("LO", "GEMS_IDEN_01"), ("LO", "CT01"), ("UN", b"ab")]
+
+
+class Shrinking:
+    """A file that loses what is behind its first bytes while it is read."""
+
+    def open(self, mode: str, buffering: int) -> BytesIO:
+        file = BytesIO(study("1.1", {0x0009_0010: ("LO", b"X"), 0x0009_1001: ("OB", bytes(FIRST_READ))}).encoded[:FIRST_READ])
+        file.seek = lambda offset, whence=0: 2 * FIRST_READ if whence else 0  # type: ignore[method-assign]
+        return file
+
+
+def test_a_file_that_shrinks_while_it_is_read() -> None:
+    with pytest.raises(DataError):
+        Head.read(Shrinking(), ExplicitVRLittleEndian, 0, 2 * FIRST_READ, 0x0040_0275)  # type: ignore[arg-type]
+
+
+def test_a_deflated_head_is_looked_through_as_far_as_it_goes(archive: Archive, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree: Tree = {0x0010_1060: ("PN", b"Roe"), 0x0040_A160: ("UT", b"".join(sha256(b"%d" % n).digest() for n in range(1000)))}
+    store(services, study("1.1", tree, DeflatedExplicitVRLittleEndian))
+    monkeypatch.setattr("dimse.archive.heads.LONGEST_HEAD", 4096)
+    assert uids(ask(services, {0x0010_1060: ("PN", b"Roe")})) == ["1.1.1"]
+    path = archive.path_of("1.1")
+    content = path.read_bytes()
+    at = content.index(b"1.2.840.10008.1.2.1.99") + 100
+    path.write_bytes(content[:at] + b"\xff" * (len(content) - at))
+    assert uids(ask(services, {0x0010_1060: ("PN", b"Roe")})) == []
 
 
 @pytest.mark.parametrize(("stored", "asked"), [("LO", "US"), ("US", "LO"), ("SQ", "LO"), ("LO", "SQ"), ("AT", "FD")])

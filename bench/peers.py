@@ -15,8 +15,8 @@ import importlib.util
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bench.measuring import Failed, Run, in_turns
@@ -61,11 +61,11 @@ def _words(error: Exception) -> str:
     return str(error).replace("\n", " ").replace("|", "/")
 
 
-def all_measured(chosen: Iterable[Row], where: Place, times: int, say: Callable[[str], object]) -> Iterator[Result]:
+def measure(chosen: Iterable[Row], where: Place, times: int, results: list[Result], say: Callable[[str], object]) -> None:
+    """Adds a result for each row, and says it."""
     for row in chosen:
-        result = measured(row, where, times)
-        say("\n".join([line(result), *result.words]))
-        yield result
+        results.append(measured(row, where, times))
+        say("\n".join([line(results[-1]), *results[-1].words]))
 
 
 def versions(say: Callable[[str], object]) -> dict[str, str]:
@@ -150,9 +150,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     installed = versions(_say)
     with place(args.folder or (MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())), args.disk) as where:
-        results = list(all_measured(chosen, where, args.runs, _say))
+        results: list[Result] = []
+        with suppress(KeyboardInterrupt):  # what has been measured by then is written
+            measure(chosen, where, args.runs, results, _say)
     _write(args, results, installed)
-    return 0 if any(result.ours for result in results) else 1
+    return 0 if len(results) == len(chosen) and any(result.ours for result in results) else 1
 
 
 def _write(args: argparse.Namespace, results: Sequence[Result], installed: dict[str, str]) -> None:

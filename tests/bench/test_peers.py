@@ -368,6 +368,20 @@ def test_the_rows_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert [text.split()[0] for text in out] == ["send/small", "send/slices", "send/large"]
 
 
+def test_what_was_measured_before_an_interruption_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupt() -> float:
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def interrupted(_: Place) -> Iterator[Run]:
+        yield interrupt
+
+    monkeypatch.setattr(peers, "rows", lambda sizes: [row(gives(1.0), gives(3.0)), row(interrupted)])
+    monkeypatch.setattr(peers, "VERSIONS", {})
+    assert main(["--runs", "1", "--folder", str(tmp_path), "--json", str(tmp_path / "json")]) == 1
+    assert [row["ratio"] for row in json.loads((tmp_path / "json").read_text(encoding="utf-8"))["rows"]] == [3.0]
+
+
 def test_peers_that_are_missing_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> str:
         raise Missing("it is not installed: buy it")

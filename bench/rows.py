@@ -132,8 +132,8 @@ QUICK = Sizes(
 LARGE = replace(
     USUAL,
     counts=(Work(1000, 4 * KB), Work(10_000, 4 * KB), Work(100_000, 4 * KB)),
-    bytes=(Work(1, 4 * KB), Work(1, 512 * MB), Work(1, 2 * GB - MB)),
-    memory=(Work(1, 4 * MB), Work(1, 2 * GB - MB)),
+    bytes=(Work(1, 4 * KB), Work(1, 512 * MB), Work(1, 2 * GB)),
+    memory=(Work(1, 4 * MB), Work(1, 2 * GB)),
 )
 DELAY = 0.02
 """Seconds, each way, of the long line."""

@@ -1,12 +1,12 @@
-"""The group commit: whole files get their places and their rows, many at a time where many come at a time.
+"""The group commit: whole files get their places and their rows, many rows at a time where many come at a time.
 
-Nobody waits for company. A caller whose file is flushed queues it, and if nobody leads it leads: it takes what is queued, links each
-file to its place, flushes each folder once, and commits one transaction for all of them. What comes meanwhile queues; when the
-leader is done, the first in the queue leads, and the others wait on. So a lone sender commits at once and alone, and of N senders
-about N share what one commit costs. There is no thread of its own and no time that is waited.
+A caller whose file is flushed links it to its place and flushes the folder, in its own thread, so that the disk does many of these at
+once. Then it queues for its row, and if nobody leads it leads: it takes what is queued and commits one transaction for all of it. What
+comes meanwhile queues; when the leader is done, the first in the queue leads, and the others wait on. So a lone sender commits at once
+and alone, and of N senders about N share what one commit costs. There is no thread of its own and no time that is waited.
 
 The file comes before the row: what a row names is there. If the commit fails the places are taken back, and what nobody could take
-back was never acknowledged; `repair` finds it at the next start.
+back was never acknowledged; `repair` finds it at the next start. Two that bring the same instance come one after the other.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Outcome(Enum):
     SAME = "the archive has this very data set already"
     OTHER = "the archive has another data set under this UID"
     NO_ROOM = "it would exceed the quota"
+    TAKEN = "its place has a file without a row"
 
 
 @dataclass(slots=True)
@@ -44,12 +45,17 @@ class Ready:
     instance: Instance
     header: Header
     replaces: bool = False
+    has_place: bool = False
     known: Known | None = None
     """What the archive has of this instance already, once it was looked for."""
     outcome: Outcome | None = None
     error: Exception | None = None
     turn: threading.Lock | None = None
     """Held by the queue until this one is done, or is to lead."""
+
+    def begin(self) -> None:
+        """Nobody has led it yet, or it comes again."""
+        self.outcome = self.error = None
 
     @property
     def length(self) -> int:
@@ -82,17 +88,67 @@ class Committer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _queue: list[Ready] = field(default_factory=list)
     _led: bool = False
+    _claimed: set[str] = field(default_factory=set)
+    _free: threading.Condition = field(default_factory=threading.Condition)
 
     def commit(self, ready: Ready) -> Outcome:
         """Keeps a file, and returns when that has come to its end. Raises `OSError` or `sqlite3.Error`, and then it is not kept."""
+        name = name_of(ready.instance.sop_instance_uid)
+        with self._free:
+            while name in self._claimed:
+                self._free.wait()
+            self._claimed.add(name)
+        try:
+            outcome = self._keep(ready, name)
+            if outcome is Outcome.TAKEN:  # nobody was told that it is there
+                self.spare(self.layout.place_of(name))
+                outcome = self._keep(ready, name)
+            return outcome
+        finally:
+            with self._free:
+                self._claimed.discard(name)
+                self._free.notify_all()
+
+    def _keep(self, ready: Ready, name: str) -> Outcome:
+        """Gives a file its place and its row, or neither."""
+        place = self._give_place(ready, name)
+        try:
+            if place is not None and self.durable:
+                self.files.flush_folder(place.folder)
+            outcome = self._add(ready)
+        except BaseException:
+            self._take_back(place)
+            raise
+        if outcome is not Outcome.KEPT:
+            self._take_back(place)
+        elif place is not None and place.old:
+            self.remove(place.old)
+        return outcome
+
+    def _give_place(self, ready: Ready, name: str) -> _Place | None:
+        """Links a file to its place, or puts it in place of the one that is there, if it is to replace that; None if it is not."""
+        place = self.layout.place_of(name)
+        ready.has_place = True
+        try:
+            self.files.link(ready.path, place)
+        except FileExistsError:
+            if ready.replaces:
+                return self._replace(ready.path, place, f"{self.layout.temporary}/{name}{REPLACED}")
+            ready.has_place = False
+            return None
+        return _Place(place)
+
+    def _add(self, ready: Ready) -> Outcome:
+        """Has the row added by whoever leads."""
+        ready.begin()
         with self._lock:
             self._queue.append(ready)
-            if self._led:
-                ready.turn = threading.Lock()
-                ready.turn.acquire()
+            ready.turn = turn = threading.Lock() if self._led else None
+            if turn is not None:
+                turn.acquire()
             self._led = True
-        if ready.turn is not None:
-            ready.turn.acquire()
+        if turn is not None:
+            turn.acquire()
         if not ready.is_done:
             self._lead()
         if ready.error is not None:
@@ -106,7 +162,7 @@ class Committer:
             batch = self._queue[:MOST]
             del self._queue[:MOST]
         try:
-            self._keep(batch)
+            self._add_all(batch)
         finally:
             with self._lock:
                 self._led = bool(self._queue)
@@ -115,72 +171,39 @@ class Committer:
                 if each.turn is not None:
                     each.turn.release()
 
-    def _keep(self, batch: list[Ready]) -> None:
-        """Keeps a batch, each for itself where one of several has something of its own that fails."""
+    def _add_all(self, batch: list[Ready]) -> None:
+        """Adds the rows of a batch, each for itself where one of several has something of its own that fails."""
         try:
-            self._try(batch)
+            with self.index.writing() as writing:
+                outcomes = [self._row_of(writing, ready) for ready in batch]
         except Exception as error:
             if len(batch) > 1 and isinstance(error, _OF_ONE):
                 for each in batch:
-                    self._keep([each])
+                    self._add_all([each])
             else:
                 _fail(batch, error)
         except BaseException:  # the one that leads is to end; the others are no part of that
             _fail(batch[1:], InterruptedError(errno.EINTR, "interrupted"))
             raise
+        else:
+            self.untidy |= not self.durable and Outcome.KEPT in outcomes
+            for ready, outcome in zip(batch, outcomes, strict=True):
+                ready.outcome = outcome
 
-    def _try(self, batch: list[Ready]) -> None:
-        """One transaction. Whatever fails but a single file takes back all."""
-        places: list[_Place] = []
-        outcomes = []
-        try:
-            with self.index.writing() as writing:
-                for ready in batch:
-                    ready.error = None
-                    outcomes.append(self._add(writing, ready, places))
-                if self.durable:
-                    for folder in {place.folder for place in places}:
-                        self.files.flush_folder(folder)
-        except BaseException:
-            self._take_back(places)
-            raise
-        self.untidy |= bool(places) and not self.durable
-        for ready, outcome in zip(batch, outcomes, strict=True):
-            ready.outcome = outcome
-        for place in places:
-            if place.old:
-                self.remove(place.old)
-
-    def _add(self, writing: Writing, ready: Ready, places: list[_Place]) -> Outcome | None:
-        """One instance: its place, and its row. None where the disk has failed it, and it alone."""
+    def _row_of(self, writing: Writing, ready: Ready) -> Outcome:
+        """The row of one instance, if it is to have one."""
         uid = ready.instance.sop_instance_uid
         ready.known = known = writing.known(uid)
         if known is not None and not ready.replaces:
             return Outcome.SAME if known.digest == ready.instance.digest else Outcome.OTHER
+        if not ready.has_place:
+            return Outcome.TAKEN
         if not self.has_room(writing.total + ready.length - (known.length if known is not None else 0)):
             return Outcome.NO_ROOM
-        try:
-            places.append(self._give_place(ready.path, uid, is_known=known is not None))
-        except OSError as error:
-            ready.error = error
-            return None
         if known is not None:
             writing.remove(uid)
         writing.add(ready.instance, ready.header)
         return Outcome.KEPT
-
-    def _give_place(self, path: str, sop_instance_uid: str, *, is_known: bool) -> _Place:
-        """Links a file to its place, or puts it in place of the one that is there."""
-        name = name_of(sop_instance_uid)
-        place = self.layout.place_of(name)
-        try:
-            self.files.link(path, place)
-        except FileExistsError:
-            if is_known:
-                return self._replace(path, place, f"{self.layout.temporary}/{name}{REPLACED}")
-            self.spare(place)  # it has no row: nobody was told that it is here
-            self.files.link(path, place)
-        return _Place(place)
 
     def _replace(self, path: str, place: str, old: str) -> _Place:
         """Puts a file in place of another, which keeps a second name until the row is committed: whoever finds it puts it back."""
@@ -194,16 +217,17 @@ class Committer:
             raise
         return _Place(place, old)
 
-    def _take_back(self, places: list[_Place]) -> None:
-        """Has the places as they were."""
-        for place in reversed(places):
-            try:
-                if place.old:
-                    self.files.replace(place.old, place.path)
-                else:
-                    self.files.unlink(place.path)
-            except OSError:
-                self.untidy = True
+    def _take_back(self, place: _Place | None) -> None:
+        """Has a place as it was."""
+        if place is None:
+            return
+        try:
+            if place.old:
+                self.files.replace(place.old, place.path)
+            else:
+                self.files.unlink(place.path)
+        except OSError:
+            self.untidy = True
 
 
 class _Place(NamedTuple):

@@ -12,8 +12,8 @@ from bench import crash as program
 from bench.crash import Tally, main
 from bench.ledger import DUPLICATE, Ledger, Made, Records, mixed
 from bench.oracle import halves, look
-from bench.powercut import Cuts, Image, half_checkpointed, pending
-from bench.recording import Flushed, Folder, Named, Operation, Promise, Write
+from bench.powercut import Cuts, Image, half_checkpointed, pending, power_cuts
+from bench.recording import Flushed, Folder, Named, Operation, Promise, Recorded, Write
 from dimse.archive import Archive
 from dimse.data.uids import ImplicitVRLittleEndian
 from tests.archive.samples import Sample, store
@@ -168,6 +168,22 @@ def test_a_checkpoint_that_was_cut_off_changes_nothing(tmp_path: Path) -> None:
         assert again.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         again.close()
     assert half_checkpointed(before, b"", Random(1)) == before
+
+
+def _not_the_file(self: Recorded, fd: int) -> None:
+    """The flush of an instance's data is forgotten."""
+
+
+def _not_its_name(self: Recorded, path: str) -> None:
+    """The flush of the folders with the instances is forgotten."""
+    if "/objects/" not in path:
+        self.log.append(Flushed(path))
+
+
+@pytest.mark.parametrize(("call", "instead"), [("flush", _not_the_file), ("flush_folder", _not_its_name)])
+def test_a_flush_that_is_forgotten_is_found(call: str, instead: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recorded, call, instead)
+    assert power_cuts(200, 1, tmp_path).wrong
 
 
 @pytest.mark.parametrize(("wrong", "code"), [([], 0), (["1.2.3: acknowledged, and lost"], 1)], ids=["kept", "broken"])

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+import dimse
 from bench.ledger import HOST, Records, Senders, mixed
 from bench.oracle import ORACLE, Destination, halves, judge, leftovers, see, state
 from bench.powercut import power_cuts
@@ -122,20 +123,27 @@ class Campaign:
         self._data = self.folder / "archive"
         self._start_takes = 0.5
         self._whole: set[Path] = set()
+        self._node: Node | None = None
 
     def run(self, rounds: int) -> None:
         """So many rounds, until one breaks a promise; then the last start, which has to end in good order."""
-        for number in range(rounds):
-            wrong = self._round(number)
-            self.tally.rounds += 1
-            if wrong:
-                self.tally.wrong += wrong
-                break
+        try:
+            for number in range(rounds):
+                wrong = self._round(number)
+                self.tally.rounds += 1
+                if wrong:
+                    self.tally.wrong += wrong
+                    break
+        except (RuntimeError, dimse.DimseError) as error:  # it does not start, or does not answer
+            self.tally.wrong.append(f"{type(error).__name__}: {error}")
+        finally:
+            if self._node is not None:
+                self._node.end()  # does nothing where it has ended
         records = Records.read(self.folder)
         self.tally.acknowledged += records.acknowledgements
 
     def _round(self, number: int) -> list[str]:
-        node = Node(self._data, self.oracle.port)
+        node = self._started()
         port = self._up(node)[0]
         work = mixed(number, self.chance.getrandbits(32), self.senders)
         senders = Senders(self.folder, port, number, work, self.senders)
@@ -156,25 +164,29 @@ class Campaign:
                 path.unlink()
         for _ in range(attempts):
             self.tally.interrupted += 1
-            node = Node(self._data, self.oracle.port)
+            node = self._started()
             time.sleep(self.chance.uniform(0, self._start_takes))
             node.end()
 
     def _look(self) -> list[str]:
         """Starts it, compares what it shows with the ledgers, stops it in good order, and starts it once more."""
-        node = Node(self._data, self.oracle.port)
+        node = self._started()
         port, said = self._up(node)
         self.tally.repairs += len(said)
         seen = see(port, self.oracle)
         wrong = judge(Records.read(self.folder), seen) + leftovers(self._data, len(seen.digests))
         before = state(self._data)
         wrong += _ended(node.end(signal.SIGTERM)) + check(self._data)
-        node = Node(self._data, self.oracle.port)
+        node = self._started()
         again = self._up(node)[1]
         wrong += _ended(node.end(signal.SIGTERM)) + [f"another start says: {line}" for line in again]
         if state(self._data) != before:
             wrong.append("another start changed files of instances")
         return wrong
+
+    def _started(self) -> Node:
+        self._node = Node(self._data, self.oracle.port)
+        return self._node
 
     def _up(self, node: Node) -> tuple[int, list[str]]:
         port, said = node.listening()

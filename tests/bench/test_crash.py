@@ -203,6 +203,13 @@ def test_what_it_says(
     assert (str(tmp_path) in said.err) is bool(wrong)
 
 
+def test_an_archive_that_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "archive").write_bytes(b"no folder")
+    (wrong,) = program.crash(3, 1.0, 1, 1, tmp_path).wrong
+    assert wrong.startswith("RuntimeError: the archive does not start: dimse serve: cannot use the data folder")
+
+
 @pytest.mark.parametrize("words", [["--rounds", "-1"], ["--seconds", "0"], ["--senders", "0"], ["--power-cuts", "-1"]])
 def test_wrong_arguments(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -57,8 +57,8 @@ class Counters:
         return codes.SUBOPERATIONS_WARNING if self.completed or self.warning else codes.UNABLE_TO_PERFORM_SUBOPERATIONS
 
 
-Results = AsyncGenerator[tuple[Source, Status], None]
-"""Sub-operations as they are done: each instance and the status that its C-STORE came to."""
+Results = AsyncGenerator[tuple[Source, Status] | None, None]
+"""Sub-operations as they are done: each instance and the status that its C-STORE came to; None where only time has gone by."""
 
 
 async def provide(
@@ -72,22 +72,32 @@ async def provide(
     """
     try:
         sources, results = _asked_for(session, services, request, aet, failure)
-        counters, comment = Counters(len(sources)), ""
+        counters = Counters(len(sources))
     except Exception as error:  # a handler's mistake must not end the association
         return request.command.response(failure(error)), None
     await session.poll()
     async with aclosing(results):
-        while not session.cancelled and (sent := await anext(results, None)) is not None:
-            source, status = sent
-            counters.count(source.sop_instance_uid, status)
-            comment = status.comment or comment
-            await session.poll()
-            if counters.remaining and not session.cancelled:
-                await session.send(request.context, _response(request, counters, codes.PENDING))
+        comment = "" if session.cancelled else await _perform(session, request, counters, results)
     cancelled = session.cancelled and counters.remaining > 0
     final = Status(codes.CANCEL if cancelled else counters.final_status, comment if counters.failed else "")
     identifier = _failed_list(counters.failed_uids, request.context.transfer_syntax)
     return _response(request, counters, final, has_identifier=identifier is not None), identifier
+
+
+async def _perform(session: Session, request: Request, counters: Counters, results: Results) -> str:
+    """Performs the sub-operations until all are done or a C-CANCEL is there; returns the last comment that one came to."""
+    comment = ""
+    async for sent in results:
+        if sent is not None:
+            source, status = sent
+            counters.count(source.sop_instance_uid, status)
+            comment = status.comment or comment
+        await session.poll()
+        if session.cancelled:
+            break
+        if sent is not None and counters.remaining:
+            await session.send(request.context, _response(request, counters, codes.PENDING))
+    return comment
 
 
 def _asked_for(
@@ -159,9 +169,9 @@ async def _suboperations(
         if gone is None:
             try:
                 async with aclosing(_sent(target, batch.sources, originator)) as results:
-                    async for source, status in results:
-                        done += 1
-                        yield source, status
+                    async for sent in results:
+                        done += sent is not None
+                        yield sent
             except Exception as error:
                 failed = _reason(address, error, failure)
         if failed is not None:
@@ -172,6 +182,7 @@ async def _suboperations(
 async def _sent(target: Session, sources: Sequence[Source], originator: scu.Originator) -> Results:
     """Sends the instances over an association, and releases that."""
     try:
+        yield None  # to call the destination took its time, in which a C-CANCEL may have come
         async with aclosing(scu.store_all(target, sources, originator=originator)) as results:
             async for sent in results:
                 yield sent

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dimse.association.config import Limits, Timeouts
-from dimse.association.negotiation import Context
+from dimse.association.negotiation import Accept, Context, answer
 from dimse.data.commands import CommandField, CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.sources import BytesSource, Source
@@ -27,7 +27,7 @@ from dimse.data.uids import (
 from dimse.errors import Aborted, ContextRefused, ProtocolError, Refused
 from dimse.services.handlers import Address, Request, Services
 from dimse.services.scu import MoveResult, Progress, failed_uids
-from dimse.services.session import Session
+from dimse.services.session import PeerReleased, Session
 
 from .drivers import BRISK, Front, Link, Memory, Script, Served
 from .samples import QUERY, Account, Mover, answers, cancel, frames, instance, request, respond
@@ -293,6 +293,30 @@ def test_cancel_before_the_first(wide_front: Front) -> None:
     with wide_front.connect(archive, [IMPLICIT_MOVE, Verification]) as link:
         assert _counts(link.run(_moved(link.session, frames(1, cancel(5))))) == (0xFE00, 1, 0, 0, 0)
         assert link.echo().ok
+
+
+def test_cancel_while_the_destination_is_called(wide_front: Front) -> None:
+    """Nothing is sent, and the destination is left in good order."""
+    links: list[Link] = []
+    heard: list[str] = []
+
+    async def script(session: Session) -> None:
+        called = await session.request()
+        await links[0].session.wire.send([frames(1, cancel(5))])
+        session.accept(answer(called, lambda context: Accept(context.transfer_syntaxes[0])))  # type: ignore[arg-type]  # no rejection
+        try:
+            heard.append((await session.receive(expecting=False)).command.name)
+        except PeerReleased:
+            heard.append("released")
+
+    destination = wide_front.serve(Services(), script=script, greets=False)
+    archive = _archive(wide_front, Mover([instance(1), instance(2)], {"DEST": destination.address}))
+    with wide_front.connect(archive, [IMPLICIT_MOVE, Verification]) as link:
+        links.append(link)
+        assert _counts(link.run(_moved(link.session))) == (0xFE00, 2, 0, 0, 0)
+        assert link.echo().ok
+    destination.report()
+    assert heard == ["released"]
 
 
 def test_requestor_is_gone(wide_front: Front) -> None:

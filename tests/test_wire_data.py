@@ -101,7 +101,7 @@ def test_an_archive_of_hostile_values(text: str, tmp_path: Path) -> None:
         assert index.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         tables = {name for (name,) in index.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     index.close()
-    assert tables == {*(level.table for level in Level), *(f"{level.table}_word" for level in Level if level is not Level.IMAGE)}
+    assert tables == {"total", *(level.table for level in Level), *(f"{level.table}_word" for level in Level if level is not Level.IMAGE)}
 
 
 def _ask(services: Services, text: str) -> None:

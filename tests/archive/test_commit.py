@@ -360,6 +360,16 @@ def test_an_instance_whose_file_was_lost_or_damaged_is_taken_when_it_comes_again
         assert archive.counts() == (1, 1, 1, 1)
 
 
+def test_other_bytes_where_the_file_of_the_first_was_lost_are_refused_too(tmp_path: Path) -> None:
+    """The first may come again, or turn up: nobody said that the others may take its place."""
+    with Archive(tmp_path) as archive:
+        assert store(archive.services(), sample("1.2.3")) == 0
+        archive.path_of("1.2.3").unlink()
+        assert store(archive.services(), sample("1.2.3", **OTHER)) == 0x0111
+        assert not archive.path_of("1.2.3").exists()
+        assert len(list((tmp_path / "quarantine").iterdir())) == 1
+
+
 def test_a_replacement_that_could_not_be_undone_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Stuck(Watched):
         def replace(self, path: str, place: str) -> None:

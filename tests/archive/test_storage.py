@@ -382,6 +382,18 @@ def test_a_folder_belongs_to_one_archive_at_a_time(tmp_path: Path) -> None:
     Archive(tmp_path).close()
 
 
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patched:
+        patched.setattr("fcntl.flock", fail)
+        with pytest.raises(OSError, match="No locks available"):
+            Archive(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
 def test_many_threads_store_and_search_at_once(archive: Archive, services: Services) -> None:
     def work(thread: int) -> int:
         for number in range(25):
@@ -399,7 +411,7 @@ def test_many_threads_store_and_search_at_once(archive: Archive, services: Servi
 def test_a_system_call_that_writes_less_than_it_was_given(archive: Archive, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     writev = os.writev
     monkeypatch.setattr(
-        os, "writev", lambda fd, pieces: writev(fd, [memoryview(pieces[0])[:700], *([] if len(pieces[0]) > 700 else pieces[1:])])
+        os, "writev", lambda fd, pieces: writev(fd, [memoryview(pieces[0])[:70], *([] if len(pieces[0]) > 70 else pieces[1:])])
     )
     what = sample("1.2.3")
     assert store(services, what) == 0

@@ -152,8 +152,7 @@ class _Getting:
         """Sends C-CANCEL once; the provider goes on until it has seen that, and not for ever."""
         if self._cancelled:
             self._behind_cancel += 1
-            if self._behind_cancel > scu.MAX_RESPONSES_BEHIND_CANCEL:
-                await self._session.violation("C-GET-RQ is answered without end, a cancel or not", "PS3.7 9.1.3.3")
+            await scu.check_end(self._session, self._command, self._behind_cancel)
         elif self._wants_no_more or self._error is not None:
             self._cancelled = True
             await self._session.send(self._context, scu.cancel_rq(self._command))

@@ -19,7 +19,7 @@ from dimse.services.admission import NOT_IDENTIFIED, Admit, Identify, TurnedAway
 from dimse.services.answers import ending, pending, refusal
 from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink, User
 from dimse.services.messages import Message
-from dimse.services.offer import RIGHTS, Offer, is_operation_of
+from dimse.services.offer import GET_MODELS, RIGHTS, Offer, is_operation_of
 from dimse.services.receiving import Collector, fault_of, receive
 from dimse.services.rights import ALL_RIGHTS, Right
 from dimse.services.scu import HAS_DATA_SET
@@ -131,10 +131,11 @@ class Provider:
             if isinstance(admitted, TurnedAway):
                 return admitted
             self._rights = admitted
-        limits, called = self.session.layer.limits, self._aet if self._check_called else None
+        called = self._aet if self._check_called else None
         offer = Offer(self.services, rights=self._rights, any_storage=self._any_storage)
         grant = self._grant if self.services.extended else None
-        reply = answer(request, offer.choose, aet=called, max_pdu=limits.max_pdu, operations=limits.operations, grant=grant)
+        max_pdu, window = self.session.layer.limits.max_pdu, self._window(request)
+        reply = answer(request, offer.choose, aet=called, max_pdu=max_pdu, operations=window, grant=grant)
         if isinstance(reply, pdu.AssociateRJ):
             return TurnedAway(reply)
         self.report.denied |= offer.denied
@@ -147,6 +148,12 @@ class Provider:
         self._user = found
         self.report.peer = self._peer(request)
         return confirmed(reply, shown, found)
+
+    def _window(self, request: pdu.AssociateRQ) -> int:
+        """Operations that the peer may have under way: one where it can ask for a C-GET, whose sub-operations go the other way."""
+        proposed = {item.abstract_syntax for item in request.items if isinstance(item, pdu.PresentationContextRQ)}
+        may_get = self.services.get is not None and Right.GET in self._rights and not GET_MODELS.isdisjoint(proposed)
+        return 1 if may_get else self.session.layer.limits.operations
 
     def _grant(self, sop_class: UID, proposed: bytes) -> bytes | None:
         """What the services grant of a SOP class's options; nothing, if they fail to say."""

@@ -179,7 +179,7 @@ async def move(
     context = model_context(session, model, MOVE_MODELS)
     command = replace(query_rq(CommandField.C_MOVE_RQ, session, context), move_destination=to)
     await session.send(context, command, query.encoded_as(context.transfer_syntax))
-    cancelled = False
+    cancelled, behind_cancel = False, 0
     while True:
         message, identifier = await _response(session, command)
         if not message.command.outcome.pending:
@@ -189,7 +189,9 @@ async def move(
         except Exception:
             await cancel(session, context, command)
             raise
-        if not wants_more and not cancelled:
+        if cancelled:
+            await check_end(session, command, behind_cancel := behind_cancel + 1)
+        elif not wants_more:
             cancelled = True
             await session.send(context, cancel_rq(command))
 
@@ -223,11 +225,16 @@ async def _final(session: Session, command: CommandSet) -> Message:
     """The final response to a request; pending ones before it are read and dropped."""
     message, count = None, 0
     while message is None or message.command.outcome.pending:
-        if (count := count + 1) > MAX_RESPONSES_BEHIND_CANCEL:
-            await session.violation(f"{command.name} is answered without end, a cancel or not", "PS3.7 9.1.2.3")
+        await check_end(session, command, count := count + 1)
         message = await session.response(command.command_field, (command.message_id or 0,))
         await session.skip()
     return message
+
+
+async def check_end(session: Session, command: CommandSet, count: int) -> None:
+    """Ends the association with a provider that has sent so many responses behind a C-CANCEL, if those are too many."""
+    if count > MAX_RESPONSES_BEHIND_CANCEL:
+        await session.violation(f"{command.name} is answered without end, a cancel or not", "PS3.7 9.3.2.3")
 
 
 def model_context(session: Session, model: UID | None, models: tuple[UID, ...]) -> AcceptedContext:

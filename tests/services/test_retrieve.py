@@ -25,7 +25,9 @@ from dimse.data.uids import (
     Verification,
 )
 from dimse.errors import Aborted, ContextRefused, ProtocolError, Refused
+from dimse.services import scu
 from dimse.services.handlers import Address, Request, Services
+from dimse.services.rights import Callers
 from dimse.services.scu import MoveResult, Progress, failed_uids
 from dimse.services.session import PeerReleased, Session
 
@@ -239,6 +241,32 @@ def test_cancel_by_progress(wide_front: Front) -> None:
     assert len(account.kept) == result.completed
     assert destination.report().ended == "released"
     assert archive.report().failed == 0
+
+
+def test_pending_responses_without_end(wide_front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that goes on behind a C-CANCEL is aborted in the end."""
+    monkeypatch.setattr(scu, "MAX_RESPONSES_BEHIND_CANCEL", 20)
+
+    async def script(session: Session) -> None:
+        message = await session.receive(expecting=False)
+        await session.skip()
+        while True:
+            assert len(seen) < 100, "nobody ends it"
+            await respond(session, message.context, message.command, 0xFF00)
+            await session.poll()
+
+    def progress(now: Progress) -> bool:
+        seen.append(now)
+        return False
+
+    seen: list[Progress] = []
+    mover = Mover([])
+    archive = wide_front.serve(Services(move=mover.move, where=mover.where), script=script)
+    link = wide_front.connect(archive, [StudyRootMove])
+    with pytest.raises(ProtocolError, match="C-MOVE-RQ is answered without end"):
+        link.move(QUERY, "DEST", progress=progress)
+    link.abort()
+    assert len(seen) == 22
 
 
 def test_progress_that_raises(wide_front: Front) -> None:
@@ -620,6 +648,22 @@ def test_answers_to_suboperations_that_break_the_protocol(front: Front) -> None:
         link.run(script(link.session))
     link.abort()
     assert "was not asked for" in served.report().ended
+
+
+def test_a_get_has_its_association_to_itself(front: Front) -> None:
+    """What else a requestor asked for in a window would stand where the answers to the sub-operations are awaited."""
+    mover = Mover([instance(1)])
+    served = front.serve(Services(get=mover.move))
+    with front.connect(served, GET_CONTEXTS, operations=4) as link:
+        assert link.session.agreement.operations == 1
+    with front.connect(served, [Verification], operations=4) as link:
+        assert link.session.agreement.operations == 4
+    served = front.serve(Services(move=mover.move, where=mover.where))
+    with front.connect(served, GET_CONTEXTS, operations=4) as link:
+        assert link.session.agreement.operations == 4
+    served = front.serve(Services(get=mover.move), callers=Callers({}, unknown=["echo"]))
+    with front.connect(served, GET_CONTEXTS, operations=4) as link:
+        assert link.session.agreement.operations == 4
 
 
 def test_get_that_is_not_offered(front: Front) -> None:

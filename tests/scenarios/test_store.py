@@ -22,14 +22,13 @@ from dimse.judge.line import Line
 from dimse.judge.wire import ABORT, DATA, ITEMS, Request, data_set, element, instance_uid, message, p_data, pdv, store_fields
 from tests.archive.samples import PIXELS, Sample, sample
 
+from .conditions import SERVED_WITHIN
 from .providers import FRONTS, target_of
 from .sites import CONTEXT, LONG, OUT_OF_RESOURCES, site, study_of
 
 DUPLICATE = 0x0111
 PART = 16_000
 """Bytes of a data set in one PDU."""
-WITHIN = 1.0
-"""Seconds in which nothing may be left of a data set whose sender is gone."""
 
 
 # S-02: a small disk
@@ -162,7 +161,7 @@ def test_a_sender_that_ends_in_mid_data_set(front: str, length: int, end: str, t
             ends.get(end, lambda: None)()
             start = time.monotonic()
             assert user.provider.settle() == 0
-            assert time.monotonic() - start < WITHIN
+            assert time.monotonic() - start < SERVED_WITHIN  # a second
             assert user.unfinished() == []
         assert _identity(archive, first) == before
         user.has(first)

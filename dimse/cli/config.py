@@ -49,7 +49,7 @@ def read_config(path: Path) -> Node:
         content = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise Failure(USAGE, f"cannot read the configuration {os_words(error)}") from error
-    except ValueError as error:  # neither UTF-8 nor TOML
+    except (ValueError, RecursionError) as error:  # neither UTF-8 nor TOML
         raise Failure(USAGE, f"{path} is no TOML: {error}") from error
     try:
         return _node(_Table(content, "", ("node", "peers")), path.parent)
@@ -164,6 +164,8 @@ class _Table:
         value = self._get(key, default)
         if not isinstance(value, str) or not value:
             raise ValueError(f"{self._prefix}{key} must be a text, not {value!r}")
+        if "\0" in value:  # no host has one, and no path
+            raise ValueError(f"{self._prefix}{key} must be a text without the character 0, not {value!r}")
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:

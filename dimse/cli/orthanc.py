@@ -86,7 +86,7 @@ def _modality(name: str, value: object, check_host: bool) -> Modality:
     if not isinstance(value, dict):
         raise ValueError("it must be a list of AE title, host and port, or a table with AET, Host and Port")
     title, host = value.get("AET"), value.get("Host")
-    if not isinstance(title, str) or not isinstance(host, str) or not host:
+    if not isinstance(title, str) or not isinstance(host, str) or not host or "\0" in host:
         raise ValueError("the AE title and the host must be texts")
     address = Address(ae_title(title), host, _port(value.get("Port")))
     allow = [right for key, right in RIGHTS.items() if _flag(value, key, default=True)]

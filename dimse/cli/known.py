@@ -11,7 +11,7 @@ from dimse.cli.failures import USAGE, Failure
 from dimse.cli.orthanc import read_modalities
 from dimse.cli.output import Output, clean, place
 from dimse.services.handlers import Address
-from dimse.services.rights import ALL_RIGHTS, Caller, Callers, Right, is_loopback
+from dimse.services.rights import ALL_RIGHTS, Caller, Callers, Right, is_loopback, rights_of
 
 
 def with_peers(node: Node, peers: Sequence[Address]) -> Node:
@@ -24,7 +24,10 @@ def with_peers(node: Node, peers: Sequence[Address]) -> Node:
 
 
 def with_orthanc(node: Node, path: Path) -> Node:
-    """The node with the peers of a configuration of Orthanc, and their rights. Raises `Failure` (usage)."""
+    """The node with the peers of a configuration of Orthanc, and their rights. Raises `Failure` (usage).
+
+    A peer that the node knows already may do what both let it do, and comes from where the node says, if it does.
+    """
     found = read_modalities(path)
     for title, modality in found.peers.items():
         before = node.peers.get(title)
@@ -32,11 +35,19 @@ def with_orthanc(node: Node, path: Path) -> Node:
             raise Failure(
                 USAGE,
                 f"{path}: DicomModalities.{modality.name} is to be reached with TLS (UseDicomTls), and nothing says with what: "
-                f"give [peers.{modality.name}] with tls in a configuration file",
+                f"give a peer with aet = {title!r}, host, port and tls in a configuration file",
             )
+    known = node.callers or {}
+    callers = {title: _both(known.get(title), modality.caller) for title, modality in found.peers.items()}
     node = with_peers(node, [modality.address for modality in found.peers.values()])
-    callers = {**(node.callers or {}), **{title: modality.caller for title, modality in found.peers.items()}}
-    return replace(node, callers=callers, check_called=node.check_called or found.check_called)
+    return replace(node, callers={**known, **callers}, check_called=node.check_called or found.check_called)
+
+
+def _both(own: Caller | None, others: Caller) -> Caller:
+    """The rights of a peer by two configurations: no file widens what another has."""
+    if own is None:
+        return others
+    return Caller(rights_of(own.allow) & rights_of(others.allow), own.hosts or others.hosts)
 
 
 def callers_of(node: Node, host: str) -> Callers | None:

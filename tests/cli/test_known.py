@@ -138,6 +138,7 @@ allow = ["find", "move"]
         ("[peers.A]\nhosts = ['pacs.example']", "peers.A.hosts: no peer can come from 'pacs.example'"),
         ("[peers.A]\nhosts = '10.0.0.1'", "peers.A.hosts must be a list of texts, not '10.0.0.1'"),
         ("[peers.A]\ntls = {}", "peers.A.host is missing"),
+        ('[peers.A]\nhost = "h\\u0000"\nport = 1', r"peers.A.host must be a text without the character 0, not 'h\x00'"),
         ("[peers.A]\n[peers.B]\naet = 'A'", "two peers have the AE title A"),
     ],
 )
@@ -149,6 +150,14 @@ def test_a_configuration_with_mistakes(run: Run, tmp_path: Path, text: str, want
     assert said.err.startswith(f"dimse serve: {path}: ")
     assert wanted in said.err
     assert said.err.count("\n") == 1
+
+
+def test_what_is_no_toml(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text("a = " + "[" * 100_000)
+    said = run("serve", "--config", path)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert said.err.startswith(f"dimse serve: {path} is no TOML: ")
 
 
 # Options
@@ -244,13 +253,13 @@ def test_the_checks_of_orthanc(tmp_path: Path) -> None:
 
 
 def test_orthanc_and_a_file_of_ones_own(tmp_path: Path) -> None:
-    """What Orthanc says of a peer counts; the TLS of the file stays."""
+    """Where Orthanc says that a peer is counts, and neither file gives a right that the other denies; the TLS and the hosts stay."""
     own = tmp_path / "node.toml"
-    own.write_text("[peers.A]\nallow = ['echo']\nhost = 'h'\nport = 1\ntls = {}\n[peers.B]\nallow = ['find']")
-    path = _write(tmp_path / "o", {"a": {"AET": "A", "Host": "i", "Port": 2, "UseDicomTls": True, "AllowGet": False}})
+    own.write_text("[peers.A]\nallow = ['echo', 'get']\nhosts = ['10.0.0.1']\nhost = 'h'\nport = 1\ntls = {}\n[peers.B]\nallow = ['find']")
+    path = _write(tmp_path / "o", {"a": {"AET": "A", "Host": "i", "Port": 2, "UseDicomTls": True, "AllowGet": False}, "c": ["C", "j", 3]})
     node = _node("--config", own, "--peers", path)
-    assert node.peers == {"A": dimse.Address("A", "i", 2, dimse.TLS())}
-    assert node.callers == {"A": dimse.Caller(ALL - {dimse.Right.GET}), "B": dimse.Caller(["find"])}
+    assert node.peers == {"A": dimse.Address("A", "i", 2, dimse.TLS()), "C": dimse.Address("C", "j", 3)}
+    assert node.callers == {"A": dimse.Caller(["echo"], ["10.0.0.1"]), "B": dimse.Caller(["find"]), "C": dimse.Caller()}
 
 
 @pytest.mark.parametrize(
@@ -261,6 +270,7 @@ def test_orthanc_and_a_file_of_ones_own(tmp_path: Path) -> None:
         ({"x": ["A", "h"]}, "DicomModalities.x: it must be a list of AE title, host and port, or a table"),
         ({"x": "A"}, "DicomModalities.x: it must be a list of AE title, host and port, or a table"),
         ({"x": [5, "h", 1]}, "DicomModalities.x: the AE title and the host must be texts"),
+        ({"x": ["A", "h\0", 1]}, "DicomModalities.x: the AE title and the host must be texts"),
         ({"x": ["A", "", 1]}, "DicomModalities.x: the AE title and the host must be texts"),
         ({"x": {"AET": "A", "Port": 1}}, "DicomModalities.x: the AE title and the host must be texts"),
         ({"x": ["A_TITLE_THAT_IS_TOO_LONG", "h", 1]}, "DicomModalities.x: 'A_TITLE_THAT_IS_TOO_LONG' is no AE title"),
@@ -273,7 +283,7 @@ def test_orthanc_and_a_file_of_ones_own(tmp_path: Path) -> None:
         ({"x": ["A", "h", 1], "y": ["A", "i", 1]}, "two of the DicomModalities have the AE title A"),
         (
             {"x": {"AET": "A", "Host": "h", "Port": 1, "UseDicomTls": True}},
-            "DicomModalities.x is to be reached with TLS (UseDicomTls)",
+            "DicomModalities.x is to be reached with TLS (UseDicomTls), and nothing says with what: give a peer with aet = 'A', host,",
         ),
     ],
 )

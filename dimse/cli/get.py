@@ -31,6 +31,8 @@ examples:
   dimse get -P -od patient -k QueryRetrieveLevel=PATIENT -k PatientID=42 HOST 104
   dimse get --as-stored --sop-class CTImageStorage -k StudyInstanceUID=1.2.3 HOST 104
 """
+STANDARDS = "1.2.840.10008."
+"""What the standard's own UIDs begin with (PS3.5 9.2)."""
 RESPONSE = 600
 """Seconds of silence: the first instance may have to come from a tape."""
 ADVICE = "an archive sends what it has compressed with --as-stored, and what is of an unusual storage class with --sop-class"
@@ -67,19 +69,24 @@ def run(args: argparse.Namespace, out: Output) -> int:
             start = time.perf_counter()
             result = _get(association, query, root, sink, out)
             _tell(target, args, result, time.perf_counter() - start, out)
-            good = good and result.status.ok and not result.failed and not result.refused
+            good = good and _is_good(result)
     return DONE if good else FAILED
 
 
 def storage_class(text: str) -> UID:
-    """A SOP class by its UID or its keyword in PS3.6."""
-    if UID(text).is_valid:
-        return UID(text)
+    """A SOP class by its UID or its keyword in PS3.6: one of storage, or one that is none of the standard's."""
+    uid = UID(text) if UID(text).is_valid else _uid_of(text)
+    if uid.startswith(STANDARDS) and not uid.is_storage:
+        raise argparse.ArgumentTypeError(f"{text!r} is no storage class")
+    return uid
+
+
+def _uid_of(keyword: str) -> UID:
     from pydicom._uid_dict import UID_dictionary
 
-    found = [uid for uid, row in UID_dictionary.items() if row[4] == text]
+    found = [uid for uid, row in UID_dictionary.items() if keyword and row[4] == keyword]
     if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a UID nor the keyword of one")
+        raise argparse.ArgumentTypeError(f"{keyword!r} is neither a UID nor the keyword of one")
     return UID(found[0])
 
 
@@ -108,11 +115,22 @@ def _get(association: Association, query: Query, root: UID, sink: FolderSink, ou
         return association.get(query.identifier, sink.open, model=root, progress=tell)
 
 
+def _is_good(result: GetResult) -> bool:
+    return result.status.ok and not result.failed and not result.refused and not _missing(result)
+
+
+def _missing(result: GetResult) -> int:
+    """How many instances of those that the archive says it has sent did not come."""
+    return max(0, result.completed + result.warning - result.kept)
+
+
 def _tell(target: Target, args: argparse.Namespace, result: GetResult, seconds: float, out: Output) -> None:
     for uid, status in result.refused:
         out.note(f"not kept: {clean(uid)}: {clean(status)}")
     for uid in result.failed_uids:
         out.note(f"not sent: {clean(uid)}")
+    if missing := _missing(result):
+        out.note(f"the archive says that it has sent {missing} more than came")
     if result.failed > len(result.refused) and not (args.as_stored and args.classes):
         out.note(ADVICE)
     counts = f"{result.kept} kept, {result.completed} completed, {result.failed} failed, {result.warning} with warnings"
@@ -128,7 +146,7 @@ def _tell(target: Target, args: argparse.Namespace, result: GetResult, seconds: 
             "status": f"{result.status:04X}H",
             "words": result.status.words,
             "comment": result.status.comment,
-            "ok": result.status.ok and not result.failed and not result.refused,
+            "ok": _is_good(result),
             "kept": result.kept,
             "completed": result.completed,
             "failed": result.failed,

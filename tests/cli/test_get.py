@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,9 @@ def test_other_storage_classes(run: Run, serving: Start, holding: Holding, tmp_p
         (["-k", "PatientNam=1"], "cannot read the query"),
         (["-k", "PatientID=1", "--sop-class", "CTStorage"], "'CTStorage' is neither a UID nor the keyword of one"),
         (["-k", "PatientID=1", *(word for n in range(128) for word in ("--sop-class", f"1.2.{n}"))], "129 presentation contexts"),
+        (["-k", "PatientID=1", "--sop-class", ""], "'' is neither a UID nor the keyword of one"),
+        (["-k", "PatientID=1", "--sop-class", "ExplicitVRLittleEndian"], "'ExplicitVRLittleEndian' is no storage class"),
+        (["-k", "PatientID=1", "--sop-class", "1.2.840.10008.5.1.4.1.2.2.3"], "'1.2.840.10008.5.1.4.1.2.2.3' is no storage class"),
         (["-k", "PatientID=1", "-od", "file/x"], "cannot make the folder"),
     ],
 )
@@ -127,6 +131,15 @@ def test_ends(run: Run, serving: Start, scripted: Start, holding: Holding, tmp_p
     said = run("get", *words, serving(dimse.Services()))
     assert said.code == 1
     assert "no presentation context for Study Root Query/Retrieve Information Model - GET" in said.err
+
+
+def test_counters_that_say_more_than_came(run: Run, scripted: Start, tmp_path: Path) -> None:
+    counted = replace(response(CommandField.C_GET_RSP, 0), number_of_completed_suboperations=3, number_of_warning_suboperations=2)
+    port = scripted(accepting(1), message(counted), RELEASED)
+    said = run("get", "-od", tmp_path, "-k", "StudyInstanceUID=1", HOST, port)
+    assert said.code == 1
+    assert "the archive says that it has sent 5 more than came\n" in said.err
+    assert "; 0 kept, 3 completed, 0 failed, 2 with warnings, " in said.out
 
 
 def test_a_name_that_is_none(run: Run, scripted: Start, tmp_path: Path) -> None:

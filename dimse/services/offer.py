@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pdu
 from dimse.association.negotiation import Accept, Context
 from dimse.data.commands import CommandField
@@ -16,6 +18,7 @@ from dimse.data.uids import (
     StudyRootMove,
     Verification,
 )
+from dimse.services.conversion import UNCOMPRESSED, has_codecs
 from dimse.services.handlers import Services
 from dimse.services.messages import Message
 from dimse.services.options import FIND_MODELS
@@ -44,7 +47,8 @@ class Offer:
     """The acceptor's policy that these services amount to, for a peer with these rights.
 
     Verification and queries in the uncompressed little endian syntaxes, storage in whatever is proposed, in the requestor's
-    order, with the roles of both C-STORE (requestor is SCU) and C-GET (requestor is SCP). `any_storage` takes every abstract
+    order, with the roles of both C-STORE (requestor is SCU) and C-GET (requestor is SCP). What is for C-GET alone is taken in the
+    first transfer syntax that all instances can be sent in. `any_storage` takes every abstract
     syntax that nobody else wants as a storage class, private ones included. What only the rights forbid is a user-rejection, and
     `denied` has the rights that were missing.
     """
@@ -83,7 +87,8 @@ class Offer:
         granted = [right for right in wanted if self._may(right)]
         if not granted:
             return pdu.ContextResult.USER_REJECTION
-        return Accept(context.transfer_syntaxes[0], scu=Right.STORE in granted, scp=Right.GET in granted)
+        syntax = context.transfer_syntaxes[0] if Right.STORE in granted else _returning(context.transfer_syntaxes)
+        return Accept(syntax, scu=Right.STORE in granted, scp=Right.GET in granted)
 
     def _may(self, right: Right) -> bool:
         if right not in self._rights:
@@ -92,6 +97,16 @@ class Offer:
 
 
 NOT_SUPPORTED = pdu.ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
+
+
+def _returning(proposed: Sequence[str]) -> str:
+    """The transfer syntax of what a C-GET brings, before it is known what that will be: nothing is ever compressed here.
+
+    So the first one is taken that everything can be taken to, if compressed instances can be decompressed; else the requestor's
+    first, for what it is stored in is all that a compressed instance can go in. Who wants both proposes contexts of one each.
+    """
+    plain = next((syntax for syntax in proposed if syntax in UNCOMPRESSED), None)
+    return plain if plain is not None and has_codecs() else proposed[0]
 
 
 def is_operation_of(message: Message) -> bool:

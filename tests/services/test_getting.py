@@ -26,7 +26,7 @@ from dimse.data.uids import (
     Verification,
 )
 from dimse.errors import Aborted, ContextRefused, ProtocolError, Refused, UsageError
-from dimse.services import scu
+from dimse.services import conversion, scu
 from dimse.services.getting import MAX_TOLD, GetResult
 from dimse.services.handlers import Request, Services
 from dimse.services.plan import contexts_for_get
@@ -321,6 +321,27 @@ def test_what_is_stored_otherwise_is_converted(wide_front: Front) -> None:
 
 def _explicit(source: BytesSource) -> bytes:
     return real_instance(int(source.sop_instance_uid.rsplit(".", 1)[1])).encoded
+
+
+@pytest.mark.parametrize(
+    ("codecs", "proposed", "wanted"),
+    [
+        ((), (JPEGBaseline8Bit, ExplicitVRLittleEndian, ImplicitVRLittleEndian), ExplicitVRLittleEndian),
+        ((), (JPEGBaseline8Bit, ImplicitVRLittleEndian, ExplicitVRLittleEndian), ImplicitVRLittleEndian),
+        ((), (JPEGBaseline8Bit,), JPEGBaseline8Bit),
+        (("no_such_codec",), (JPEGBaseline8Bit, ExplicitVRLittleEndian), JPEGBaseline8Bit),
+    ],
+)
+def test_the_syntax_in_which_all_can_come(
+    front: Front, monkeypatch: pytest.MonkeyPatch, codecs: tuple[str, ...], proposed: tuple[UID, ...], wanted: UID
+) -> None:
+    """What a requestor would rather have counts where it sends; what comes back is not known yet, and nothing is compressed."""
+    monkeypatch.setattr(conversion, "CODECS", codecs)
+    served = front.serve(Services(get=Mover([real_instance(1)]).move, sink=Account().sink))
+    returned = Context(CTImageStorage, proposed, scu=False, scp=True)
+    with front.connect(served, [StudyRootGet, returned, Context(MRImageStorage, proposed)]) as link:
+        assert [context.transfer_syntax for context in link.accepted[1:]] == [wanted, proposed[0]]
+        assert link.get(QUERY, Account().sink).completed == (wanted != JPEGBaseline8Bit)
 
 
 def test_what_is_stored_comes_as_it_is(wide_front: Front) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from dimse.archive import Archive
 from dimse.archive.files import Files
+from dimse.archive.storage import Duplicates
 from dimse.data.uids import StudyRootGet
 from dimse.judge.line import Line
 from dimse.judge.wire import ABORT, DATA, ITEMS, Request, data_set, element, instance_uid, message, p_data, pdv, store_fields
@@ -106,13 +107,14 @@ def _disk(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=f"S-02/{kind}") for kind in ("mounted", "injected")])
+@pytest.mark.parametrize("duplicates", ["refuse", "replace"])
 def test_a_disk_that_is_full(
-    front: str, kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    front: str, kind: str, duplicates: Duplicates, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, other, long = sample("1.2.3", bytes(1024)), sample("1.2.3", bytes(100 << 10)), sample("1.2.4", LONG)
     with (
         _disk(kind, tmp_path / "archive", monkeypatch) as disk,
-        Archive(tmp_path / "archive", reserve=0) as archive,
+        Archive(tmp_path / "archive", duplicates=duplicates, reserve=0) as archive,
         site(front, archive, tmp_path, caplog) as user,
     ):
         assert user.store(first) == 0
@@ -123,7 +125,7 @@ def test_a_disk_that_is_full(
         user.look()
         user.has(first)
         kept = [first]
-        for room in range(48 << 10, -1, -4096):  # so that each step of storing has it happen
+        for room in range(48 << 10, -1, -8192):  # so that each step of storing has it happen
             disk.leave(room)
             small = sample(f"1.2.5.{room}")
             status = user.store(small)
@@ -232,9 +234,9 @@ def test_a_flush_that_fails(
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize("pixels", [pytest.param(PIXELS, id="S-09"), pytest.param(LONG, id="S-09/long")])
 @pytest.mark.parametrize("duplicates", ["refuse", "replace"])
-def test_the_same_again(front: str, pixels: bytes, duplicates: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_again(front: str, pixels: bytes, duplicates: Duplicates, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     what = sample("1.2.3", pixels)
-    with Archive(tmp_path / "archive", duplicates=duplicates) as archive, site(front, archive, tmp_path, caplog) as user:  # type: ignore[arg-type]  # either
+    with Archive(tmp_path / "archive", duplicates=duplicates) as archive, site(front, archive, tmp_path, caplog) as user:
         assert user.store(what) == 0
         before = _identity(archive, what)
         assert user.store(what) == 0

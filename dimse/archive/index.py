@@ -377,8 +377,10 @@ def condition(path: Path) -> str:
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
             return _condition(connection, path)
+    except UnicodeError:  # in the name of a table
+        return DAMAGED
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):  # a full disk, missing rights, a lock
+        if isinstance(error, sqlite3.OperationalError) and _primary(error) != sqlite3.SQLITE_ERROR:  # a full disk, missing rights, a lock
             raise _unusable(path, error) from None
         return DAMAGED
 
@@ -393,6 +395,11 @@ def _condition(connection: sqlite3.Connection, path: Path) -> str:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
     return "" if sound and tables >= {"total", *(level.table for level in Level)} else DAMAGED
+
+
+def _primary(error: sqlite3.Error) -> int:
+    """The primary result code of SQLite; its generic one, which it gives also for a format that is none, where the error has none."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
 def _unusable(path: Path, error: sqlite3.Error) -> UsageError:

@@ -120,7 +120,7 @@ def test_what_was_done_is_told_in_one_line() -> None:
     assert str(Repair(adopted=1234, rebuilt="it was missing")) == "the index was made anew from 1,234 files (it was missing)"
 
 
-@pytest.mark.parametrize("harm", ["gone", "page", "cut", "empty", "text", "version 1", "tables"])
+@pytest.mark.parametrize("harm", ["gone", "page", "cut", "empty", "text", "format", "name", "version 1", "tables"])
 @pytest.mark.parametrize("crashed", [False, True])
 def test_an_index_that_is_no_good_is_made_anew(folder: Path, harm: str, crashed: bool) -> None:
     """S-07."""
@@ -133,6 +133,12 @@ def test_an_index_that_is_no_good_is_made_anew(folder: Path, harm: str, crashed:
             file.write(b"\xff" * 4096)
     elif harm == "cut":
         os.truncate(index, index.stat().st_size // 2 + 100)
+    elif harm == "format":
+        with index.open("r+b") as file:
+            file.seek(47)  # the last byte of the schema format number, which SQLite takes for an error of its own
+            file.write(b"\xff")
+    elif harm == "name":
+        index.write_bytes(index.read_bytes().replace(b"study_by_date", b"study_by\xb6date"))
     elif harm in ("empty", "text"):
         index.write_bytes(b"" if harm == "empty" else b"no index at all" * 1000)
     else:

@@ -24,13 +24,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
 from dimse.archive.moments import key_span, span
 from dimse.archive.names import key_words, name_words, sound
 from dimse.archive.options import Options
+from dimse.archive.patterns import fits
 
 MAX_TEXT: Final = 10_240
 """Characters of one value of a key that may match: what the longest text that people enter, LT, may have (PS3.5 6.2)."""
@@ -79,7 +80,7 @@ class Like:
     pattern: str
 
     def accepts(self, word: str) -> bool:
-        return _fits(self.pattern, word)
+        return fits(self.pattern, word)
 
     def condition(self, column: str) -> Condition:
         """GLOB, whose only other special character is `[`; and the bounds of the literal beginning, which an index can serve."""
@@ -139,6 +140,16 @@ class Key:
     each: bool = False
     empty: bool = False
 
+    _alternatives: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Texts of which one is enough: a list may have as many as there are UIDs in an identifier."""
+    _others: tuple[Demand, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        tests = [None if self.each else _only(demand) for demand in self.demands]
+        others = tuple(demand for demand, test in zip(self.demands, tests, strict=True) if not isinstance(test, Equal))
+        object.__setattr__(self, "_alternatives", frozenset(test.text for test in tests if isinstance(test, Equal)))
+        object.__setattr__(self, "_others", others)
+
     def __bool__(self) -> bool:
         return bool(self.demands) or self.empty
 
@@ -156,7 +167,9 @@ class Key:
         if not self:
             return True
         found = words_by_kind(vr, several, stored)
-        met = (any(all(any(test.accepts(word) for word in found[kind]) for kind, test in way) for way in demand) for demand in self.demands)
+        if not self._alternatives.isdisjoint(found[Kind.WORD]):
+            return True
+        met = (any(all(any(test.accepts(word) for word in found[kind]) for kind, test in way) for way in demand) for demand in self._others)
         return all(met) if self.each else any(met)
 
 
@@ -342,22 +355,3 @@ def _after(prefix: str) -> str | None:
             return prefix[:-1] + chr(0xE000 if last == 0xD800 else last)  # surrogates are no characters, and UTF-8 has none
         prefix = prefix[:-1]
     return None
-
-
-def _fits(pattern: str, text: str) -> bool:
-    """Whether the text fits a pattern of `*` and `?`. Linear but for the text since the last `*`: no pattern makes it explode."""
-    at = place = 0
-    star, resume = -1, 0
-    while place < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, resume = at, place
-            at += 1
-        elif at < len(pattern) and pattern[at] in ("?", text[place]):
-            at += 1
-            place += 1
-        elif star >= 0:
-            resume += 1
-            at, place = star + 1, resume
-        else:
-            return False
-    return not pattern[at:].strip("*")

@@ -12,6 +12,10 @@ import pydicom
 import pytest
 from pydicom import dcmread
 
+from dimse.data.sources import FileSource
+from dimse.data.uids import ExplicitVRLittleEndian
+from dimse.services.conversion import converted
+
 from .peers import Address, Lab, Orthanc, Server, contents, dimse, new_address, run, to
 from .samples import Samples, assert_keeps, write_many
 
@@ -46,7 +50,7 @@ def _study(uid: str) -> list[str]:
 def test_getscu(option: str, syntax: str, lab: Lab, samples: Samples, tmp_path: Path) -> None:
     """Every byte of what is stored as it is asked for, and the same data of what is not.
 
-    Of a context with several transfer syntaxes the node takes the first; with +xi getscu 3.6.7 proposes explicit VR only.
+    Of a context with several uncompressed transfer syntaxes the node takes the first; with +xi getscu 3.6.7 proposes explicit VR only.
     """
     node, study = _filled(lab, samples), samples.files[0].study  # explicit and implicit
     run("getscu", "-v", "+B", option, "-od", _made(tmp_path), *_study(study), *to(node.address))
@@ -55,13 +59,21 @@ def test_getscu(option: str, syntax: str, lab: Lab, samples: Samples, tmp_path: 
     assert {instance.transfer_syntax for instance in kept.values()} == {syntax}
 
 
-def test_getscu_of_what_is_compressed(lab: Lab, samples: Samples, tmp_path: Path) -> None:
-    node = _filled(lab, samples)
-    photo = next(file for file in samples.files if "photo" in file.path.name)
-    words = ["-S", "-k", "QueryRetrieveLevel=IMAGE", "-k", f"StudyInstanceUID={photo.study}", "-k", f"SeriesInstanceUID={photo.series}"]
-    run("getscu", "-v", "+B", "+xy", "-od", _made(tmp_path), *words, "-k", f"SOPInstanceUID={photo.sop_instance}", *to(node.address))
+def test_getscu_of_what_is_compressed(lab: Lab, tmp_path: Path) -> None:
+    """With +xy getscu proposes JPEG and what is uncompressed in one context; nothing uncompressed could come in JPEG."""
+    node = lab.node(new_address("ARCHIVE"))
+    file = COMPRESSED / "SC_rgb_jpeg_dcmtk.dcm"
+    dimse("send", *to(node.address), file)
+    run("getscu", "-v", "+B", "+xy", "-od", _made(tmp_path), *_study(dcmread(file).StudyInstanceUID), *to(node.address))
     (kept,) = contents(_made(tmp_path)).values()
-    assert (kept.transfer_syntax, kept.data) == (photo.transfer_syntax, photo.data)
+    assert (kept.transfer_syntax, kept.data) == (EXPLICIT, converted(FileSource(file), ExplicitVRLittleEndian).encoded)
+
+
+@pytest.mark.parametrize("option", ["+xy", "+xs", "+xr"])
+def test_getscu_that_would_rather_have_it_compressed(option: str, lab: Lab, samples: Samples, tmp_path: Path) -> None:
+    node, study = _filled(lab, samples), samples.files[0].study  # explicit and implicit
+    run("getscu", "-v", "+B", option, "-od", _made(tmp_path), *_study(study), *to(node.address))
+    assert_keeps(contents(_made(tmp_path)), samples.of_study(study))
 
 
 @pytest.mark.parametrize("kind", ["dcmqrscp", "orthanc", "node"])

@@ -41,7 +41,7 @@ def _in_study(vr: str, column: str, tables: str) -> Computed:
     """The different values in a study; neither a CS nor a UI holds the comma that group_concat puts between them."""
     rows = f"FROM {tables} WHERE s.study = study.id"
     all_values = f"(SELECT replace(group_concat(DISTINCT {column}), ',', '\\') {rows})"
-    place = Place(column, f"NOT EXISTS (SELECT 1 {rows} AND {column} IS NOT NULL)", (f"EXISTS (SELECT 1 {rows} AND {{}})",))
+    place = Place(column, f"NOT EXISTS (SELECT 1 {rows} AND {column} IS NOT NULL)", ((f"EXISTS (SELECT 1 {rows} AND ", ")"),))
     return Computed(vr, Level.STUDY, all_values, place, several=True)
 
 

@@ -34,8 +34,9 @@ def examine(path: str) -> tuple[Instance, Header]:
         meta, offset = scan_meta(partial(os.read, fd))
         if offset >= found.st_size:
             raise DataError("the file has no data set", offset)
+        digest = _digest(fd, offset)
         with mmap(fd, 0, access=ACCESS_READ) as whole:
-            return _examine(meta, offset, whole)
+            return _examine(meta, offset, digest, whole)
     finally:
         os.close(fd)
 
@@ -45,8 +46,7 @@ def told_digest(meta: FileMeta) -> bytes:
     return meta.private_information if meta.private_information_creator_uid == DIGEST_CREATOR else b""
 
 
-def _examine(meta: FileMeta, offset: int, whole: mmap) -> tuple[Instance, Header]:
-    digest = _digest(whole, offset)
+def _examine(meta: FileMeta, offset: int, digest: bytes, whole: mmap) -> tuple[Instance, Header]:
     if told_digest(meta) not in (b"", digest):
         raise DataError("the data set is not the one that was stored: its SHA-256 is another", offset)
     syntax = meta.transfer_syntax_uid
@@ -59,10 +59,10 @@ def _examine(meta: FileMeta, offset: int, whole: mmap) -> tuple[Instance, Header
     return Instance(sop_class, uid, syntax, offset, len(whole) - offset, digest), header
 
 
-def _digest(whole: mmap, offset: int) -> bytes:
+def _digest(fd: int, offset: int) -> bytes:
+    """Of the data set, which is read: what the disk cannot give is an `OSError` then, and would end the process in a memory map."""
     digest = sha256()
-    with memoryview(whole) as view:
-        for at in range(offset, len(view), AT_ONCE):
-            with view[at : at + AT_ONCE] as piece:
-                digest.update(piece)
+    while piece := os.pread(fd, AT_ONCE, offset):
+        digest.update(piece)
+        offset += len(piece)
     return digest.digest()

@@ -48,6 +48,7 @@ _UNSPLIT: Final = frozenset({"LT", "ST", "UR", "UT"})  # a backslash is text in 
 _MOMENTS: Final = frozenset({"DA", "TM", "DT"})
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_GROUPS: Final = 3
 _STARS: Final = re.compile(r"\*{2,}")
 _NOTHING_AGREED: Final = Options()
 
@@ -116,7 +117,7 @@ class Kind(IntEnum):
 
     WORD = 0
     GROUP = 1
-    """A component group with its place in front: `0=` the alphabetic, `1=` the ideographic, `2=` the phonetic one."""
+    """A name of several component groups with all three of them written, so that a wild card cannot stand for a delimiter."""
     SPOKEN = 2
     """The words of a name (see `names`)."""
     SOUND = 3
@@ -177,13 +178,18 @@ class Key:
 class Place:
     """Where SQL finds the words of an attribute.
 
-    `around` makes of a condition on `column`, at `{}`, one on the row, for each kind of words. `none` is the condition that the
-    row has no value.
+    `around` makes of a condition on `column` one on the row, for each kind of words: by what stands before it, and behind. `none` is
+    the condition that the row has no value.
     """
 
     column: str
     none: str
-    around: tuple[str, ...] = ("{}",)
+    around: tuple[tuple[str, str], ...] = (("", ""),)
+
+    def within(self, inner: Condition, kind: int = 0) -> Condition:
+        """What a condition on a word of some kind means for the row."""
+        before, behind = self.around[kind]
+        return Condition(f"{before}{inner.sql}{behind}", inner.values)
 
 
 UNIVERSAL: Final = Key()
@@ -226,7 +232,8 @@ def words_by_kind(vr: str, several: bool, stored: str) -> tuple[Sequence[str], .
     if vr != "PN":
         return (whole,)
     spoken = name_words(stored)
-    groups = [group for name in (stored.split("\\") if several else [stored]) for group in _groups(normalise(vr, name))]
+    names = [normalise(vr, name) for name in (stored.split("\\") if several else [stored])]
+    groups = ["=".join(_all_groups(name)) for name in names if "=" in name]
     return whole, tuple(dict.fromkeys(groups)), spoken, tuple(dict.fromkeys(map(sound, spoken)))
 
 
@@ -242,10 +249,10 @@ def condition(key: Key, place: Place) -> Condition:
     texts = key.texts
     if texts is not None and len(texts) > 1:
         # One parameter for a list of any length: SQLite allows a limited number of them.
-        return Condition(place.around[0].format(f"{place.column} IN (SELECT value FROM json_each(?))"), (json.dumps(texts),))
+        return place.within(Condition(f"{place.column} IN (SELECT value FROM json_each(?))", (json.dumps(texts),)))
     plain = [test.condition(place.column) for demand in key.demands if (test := _only(demand)) is not None]
     if not key.each and len(plain) == len(key.demands):  # one look for all of them
-        return _within(place.around[0], joined(plain, "OR"))
+        return place.within(joined(plain, "OR"))
     return joined([_condition(demand, place) for demand in key.demands], "AND" if key.each else "OR")
 
 
@@ -284,12 +291,8 @@ def _only(demand: Demand) -> Test | None:
 
 
 def _condition(demand: Demand, place: Place) -> Condition:
-    ways = [[_within(place.around[kind], test.condition(place.column)) for kind, test in way] for way in demand]
+    ways = [[place.within(test.condition(place.column), kind) for kind, test in way] for way in demand]
     return joined([joined(way, "AND") for way in ways], "OR")
-
-
-def _within(around: str, inner: Condition) -> Condition:
-    return Condition(around.format(inner.sql), inner.values)
 
 
 def _demand(vr: str, value: str, options: Options, zone: str) -> Demand:
@@ -308,7 +311,8 @@ def _name(value: str) -> Way:
     asked = [(at, group) for at, group in enumerate(value.split("=")) if group.strip("*")]
     if len(asked) == 1:
         return ((Kind.WORD, _test("PN", asked[0][1])),)
-    return tuple((Kind.GROUP, _test("PN", f"{at}={group}")) for at, group in asked)
+    groups = [group if group.strip("*") else "*" for group in _all_groups(value)]
+    return ((Kind.GROUP, _test("PN", "=".join(groups))),)
 
 
 def _test(vr: str, value: str) -> Test:
@@ -335,8 +339,10 @@ def _words(vr: str, value: str) -> Sequence[str]:
     return (value,)
 
 
-def _groups(name: str) -> Sequence[str]:
-    return [f"{at}={group}" for at, group in enumerate(name.split("=")) if group] if "=" in name else ()
+def _all_groups(name: str) -> list[str]:
+    """The component groups of a name, as many as there are to be (PS3.5 6.2.1)."""
+    groups = name.split("=")
+    return groups + [""] * (_GROUPS - len(groups))
 
 
 def _canonical_number(vr: str, text: str) -> str:

@@ -187,11 +187,11 @@ def place_of(attribute: Attribute, table: Level) -> Place:
     name, keyword = table.table, attribute.keyword
     if attribute.has_words:
         owners = f"SELECT owner FROM {name}_word WHERE tag = "
-        around = tuple(f"{name}.id IN ({owners}{word_tag(attribute, kind)} AND {{}})" for kind in Kind)
+        around = tuple((f"{name}.id IN ({owners}{word_tag(attribute, kind)} AND ", ")") for kind in Kind)
         return Place("word", f"{name}.id NOT IN ({owners}{attribute.tag})", around)
     column, none = f"{keyword}_key" if attribute.has_key else keyword, f"{name}.{keyword} IS NULL"
     if keyword in INDEXED_DATES:
-        return Place(column, none, (f"{name}.id IN (SELECT id FROM {name} WHERE {{}})",))
+        return Place(column, none, ((f"{name}.id IN (SELECT id FROM {name} WHERE ", ")"),))
     return Place(f"{name}.{column}", none)
 
 

@@ -12,7 +12,7 @@ from dimse.archive.attributes import Attribute, Level, stored_at
 from dimse.archive.matching import Kind, words_by_kind
 from dimse.errors import UsageError
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the tables; kept in the database. An index of an older one is made anew from the files, one of a newer one is not opened."""
 
 _OWN: Final = {

@@ -105,7 +105,7 @@ def _add_combined(plan: Plan, date: Spot, time: Spot, low: str, high: str) -> No
         return
     hour = place.column.replace(date.attribute.keyword, time.attribute.keyword)
     sql = f"{place.column} BETWEEN ? AND ? AND {place.column} || COALESCE({hour}, '{_NO_TIME}') BETWEEN ? AND ?"
-    plan.conditions.append(Condition(place.around[0].format(sql), (low[:8], high[:8], low, high)))
+    plan.conditions.append(place.within(Condition(sql, (low[:8], high[:8], low, high))))
 
 
 def _place(plan: Plan, attribute: Attribute, key: Key) -> Place:

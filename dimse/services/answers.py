@@ -39,7 +39,7 @@ def refusal(error: Exception) -> Status | None:
 
 def _status_of(given: Status | int) -> Status:
     status = given if isinstance(given, Status) else Status(given)
-    if status not in CODES:
+    if int(status) not in CODES:  # a subclass of int is looked for one number at a time
         raise ValueError(f"{int(status)} is no status (0000,0900), which has 16 bits")
     if not all(tag in TAGS for tag in status.offending):
         raise ValueError("an offending element (0000,0901) is no tag, which has 32 bits")

@@ -182,7 +182,7 @@ def by_sql(vr: str, several: bool, stored: str, key: str, options: Options = Opt
         return True
     owners = "EXISTS (SELECT 1 FROM t WHERE kind = "
     has_none = not any(normalise(vr, part) for part in (stored.split("\\") if several else [stored]))
-    place = Place("word", str(int(has_none)), tuple(f"{owners}{kind} AND {{}})" for kind in Kind))
+    place = Place("word", str(int(has_none)), tuple((f"{owners}{kind} AND ", ")") for kind in Kind))
     where = condition(asked, place)
     connection = sqlite3.connect(":memory:")
     try:

@@ -55,6 +55,7 @@ ORTHANC: Final[Groups] = {
         "2": "several-stored-names",
         "3": "several-stored-texts",
         "1": "several-stored-are-not-one",
+        "4": "several-stored-groups-of-two",
     },
     "In a list every value is a text: there are no wild cards and no ranges in it.": {
         "nothing": "several-asked-wild",
@@ -183,6 +184,7 @@ DCMQRSCP: Final[Groups] = {
         "nothing": "several-stored-first several-stored-all-come-back several-stored-names",
         "3": "several-stored-texts",
         "1": "several-stored-are-not-one",
+        "4": "several-stored-groups-of-two",
     },
     "Numbers are compared as texts.": {
         "nothing": "number-is-zeros number-is-zeros-in-the-key number-is-plus number-ds-exponent number-ds-comes-back-as-it-is",

@@ -201,6 +201,8 @@ SEVERAL: Final = (
         {"1": {"OtherPatientIDs": "X1\\X2"}, "2": {"OtherPatientIDs": "X1\\X2"}},
     ),
     Row("several-stored-names", "C.2.2.3", DEEP, "STUDY", {"NameOfPhysiciansReadingStudy": "reed*"}, "1 2"),
+    Row("several-stored-groups", "C.2.2.3", DEEP, "STUDY", {"NameOfPhysiciansReadingStudy": "Kim*=XX*"}, "4"),
+    Row("several-stored-groups-of-two", "C.2.2.3", DEEP, "STUDY", {"NameOfPhysiciansReadingStudy": "Kim*=VV*"}),
     Row("several-stored-texts", "C.2.2.3", DEEP, "STUDY", {"AdmittingDiagnosesDescription": "Headache"}, "1 3"),
     Row("several-stored-are-not-one", "C.2.2.3", DEEP, "STUDY", {"AdmittingDiagnosesDescription": "Fall*ache"}),
     Row("several-stored-of-no-index", "C.2.2.3", DEEP, "IMAGE", {**_IN_SERIES, "ImageType": "AXIAL"}, "1.1.1"),

@@ -215,7 +215,7 @@ def _deep() -> Collection:
     second: Values = {"ProcedureCodeSequence": [neck], "NameOfPhysiciansReadingStudy": "Reed^Paul", "PatientWeight": "72.5"}
     made.add("2.1.1", "2", **second, PatientMotherBirthName="Marsh^Eve")
     made.add("3.1.1", "3", PatientWeight="7.25e1", AdmittingDiagnosesDescription="Headache", ReasonForStudy="fell")
-    made.add("4.1.1", "4", PatientWeight="80")
+    made.add("4.1.1", "4", PatientWeight="80", NameOfPhysiciansReadingStudy="Kim^Lee=XX^YY\\Ono^Mio=VV^WW")
     return made
 
 

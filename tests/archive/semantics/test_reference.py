@@ -121,9 +121,6 @@ def value_of(kind: Kind) -> st.SearchStrategy[str]:
 
 def key_of(kind: Kind) -> st.SearchStrategy[str]:
     one = asked(kind.vr)
-    if kind.several and kind.vr == "PN":
-        # Of several names, the groups of different ones can together match a key of several groups.
-        one = one.filter(lambda name: sum(bool(group.strip(" ^*")) for group in name.split("=")) < 2)
     return one if kind.vr == "LT" else st.one_of(one, several(one))
 
 

@@ -311,6 +311,18 @@ def test_what_is_no_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (folder / "quarantine" / "link").is_symlink()
 
 
+def test_a_bad_place_in_a_file_does_not_end_the_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a memory map it would be a signal: the file is read before it is mapped."""
+    forget(folder, "1.2.2")
+
+    def bad(fd: int, size: int, offset: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", bad)
+    with Archive(folder) as archive:
+        assert archive.repair == Repair(unreadable=1)
+
+
 def test_a_file_that_cannot_be_read_stays_where_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forget(folder, "1.2.2")
 

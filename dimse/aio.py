@@ -24,7 +24,7 @@ from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, Extended, propose
 from dimse.errors import Aborted, UsageError, without_values
 from dimse.services import getting, scu
-from dimse.services.reception import CHECKS, Reception
+from dimse.services.reception import CHECKS, CONVERSIONS, Reception
 from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
 from dimse.services.users import Identity
@@ -210,7 +210,7 @@ class connect:  # noqa: N801 - used as a function: `await connect(...)` or `asyn
             await self._association.__aexit__(kind, error, trace)
 
     async def _connect(self) -> AsyncAssociation:
-        session = Session(await dial(*self._where, self._layer, self._tls))
+        session = Session(await dial(*self._where, self._layer, self._tls), heavy=asyncio.to_thread)
         try:
             return AsyncAssociation(session, await session.associate())
         except Exception:
@@ -229,7 +229,7 @@ class Server(Reception):
         self._tasks: dict[asyncio.Task[None], StreamWire] = {}
         self._is_stopped = asyncio.Event()
         self._clock = time.monotonic
-        self._checks = asyncio.Semaphore(CHECKS)
+        self._checks, self._conversions = asyncio.Semaphore(CHECKS), asyncio.Semaphore(CONVERSIONS)
         self._secured = secured(self._tls)
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
@@ -286,8 +286,8 @@ class Server(Reception):
         self._forget(wire)
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        async with self._checks:
+    async def _turn(self, *, converting: bool = False) -> AsyncIterator[None]:
+        async with self._conversions if converting else self._checks:
             yield
 
     async def _work(self, check: Callable[[], R]) -> R:

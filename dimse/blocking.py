@@ -24,7 +24,7 @@ from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, Extended, propose
 from dimse.errors import UsageError, without_values
 from dimse.services import getting, scu
-from dimse.services.reception import CHECKS, Reception
+from dimse.services.reception import CHECKS, CONVERSIONS, Reception
 from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
 from dimse.services.users import Identity
@@ -172,7 +172,7 @@ class Server(Reception):
         self._is_running = False
         self._wires: set[SocketWire] = set()
         self._clock = time.monotonic
-        self._checks = threading.Semaphore(CHECKS)
+        self._checks, self._conversions = threading.Semaphore(CHECKS), threading.Semaphore(CONVERSIONS)
         self._secured = secured(self._tls)
 
     def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
@@ -267,8 +267,8 @@ class Server(Reception):
             self._turn_away(error)
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        with self._checks:
+    async def _turn(self, *, converting: bool = False) -> AsyncIterator[None]:
+        with self._conversions if converting else self._checks:
             yield
 
     def _turn_away(self, why: object) -> None:

@@ -70,6 +70,8 @@ class Storage:
         self._reserve = reserve
         self._names = count()
         self._counting = threading.Lock()
+        self._comparing = threading.Lock()
+        """Held while two data sets are compared, which has both of them in memory."""
         self._heads = Heads()
         self._useless: list[str] = []
         layout.make(files)
@@ -159,7 +161,9 @@ class Storage:
     def _judge(self, ready: Ready) -> Outcome:
         """What becomes of another data set under a UID that the archive has."""
         uid = ready.instance.sop_instance_uid
-        if same_content(Path(ready.path), self.path_of(uid)):
+        with self._comparing:
+            is_same = same_content(Path(ready.path), self.path_of(uid))
+        if is_same:
             return Outcome.SAME
         if self._replaces:
             return self._commit_in_place(ready)

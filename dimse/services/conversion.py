@@ -2,8 +2,8 @@
 
 An instance goes out as it is stored wherever the peer takes that. Where it does not, an uncompressed one is encoded in another
 uncompressed transfer syntax, and a compressed one decompressed, which needs the extra `codecs`. Nothing is ever compressed, and
-the SOP Instance UID stays: the pixels are the same ones. The instance is held in memory meanwhile, more than once, and whoever
-drives the service waits for it.
+the SOP Instance UID stays: the pixels are the same ones. The instance is held in memory meanwhile, more than once, so
+`Session.heavy` says when that may be done: a server has one at a time for all its associations, the asyncio front in a thread.
 """
 
 from __future__ import annotations

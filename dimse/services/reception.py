@@ -23,6 +23,8 @@ from dimse.services.wire import Wire
 R = TypeVar("R")
 CHECKS = 4
 """Passcodes that are checked at once: each takes 16 MiB while it lasts."""
+CONVERSIONS = 1
+"""Instances that are converted at once for all associations: each may take several times `conversion.MAX_CONVERTED`."""
 
 
 class Reception:
@@ -81,7 +83,7 @@ class Reception:
 
     def _provider(self, wire: Wire) -> Provider:
         return Provider(
-            Session(wire),
+            Session(wire, heavy=self._convert),
             self.services,
             aet=self.aet,
             check_called=self._check_called,
@@ -121,8 +123,12 @@ class Reception:
                 self._backoff.count(host, self._clock(), found)
         return found
 
+    async def _convert(self, task: Callable[[], R]) -> R:
+        async with self._turn(converting=True):
+            return await self._work(task)
+
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _turn(self, *, converting: bool = False) -> AsyncIterator[None]:
         """Waits for a turn at what takes a lot of memory, as checking a passcode does on purpose; a front limits how many at once."""
         yield
 

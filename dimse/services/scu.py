@@ -79,7 +79,7 @@ async def store(session: Session, source: Source, *, originator: Originator | No
     Raises `ContextRefused` when no accepted context fits, `DataError` or `OSError` when the source cannot be read, `UsageError`
     for what is no `Source`.
     """
-    context, source = _fit(session, source)
+    context, source = await _fit(session, source)
     command = _store_rq(session, context, source, originator)
     await session.send(context, command, source)
     return (await _final(session, command)).command.outcome
@@ -105,7 +105,7 @@ async def store_all(
                     exhausted = True
                     break
                 try:
-                    context, fitted = _fit(session, source)
+                    context, fitted = await _fit(session, source)
                     command = _store_rq(session, context, fitted, originator)
                     await session.send(context, command, fitted)
                 except (ContextRefused, DataError, OSError) as error:
@@ -269,12 +269,12 @@ def _store_rq(session: Session, context: AcceptedContext, source: Source, origin
     )
 
 
-def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
+async def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
     """A context that the instance can go in: as it is stored, else converted to what the peer took."""
     check_source(source)
     stored = source.transfer_syntax
     if source.size % 2 and stored.is_deflated:
-        source = converted(source, stored)
+        source = await _converted(session, source, stored)
     elif source.size % 2:
         raise DataError(f"the data set has an odd number of bytes ({source.size})", None, "PS3.5 7.1.1")
     try:
@@ -284,7 +284,14 @@ def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Source]:
         wanted = target(stored, accepted)
         if wanted is None:
             raise refusal(refused, stored) from None
-    return accepted[wanted], converted(source, wanted)
+    return accepted[wanted], await _converted(session, source, wanted)
+
+
+async def _converted(session: Session, source: Source, transfer_syntax: UID) -> Source:
+    def convert() -> Source:
+        return converted(source, transfer_syntax)
+
+    return convert() if session.heavy is None else await session.heavy(convert)
 
 
 def check_source(source: object) -> None:

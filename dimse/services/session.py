@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from operator import attrgetter
-from typing import NoReturn, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import pdu
 from dimse.association.events import (
@@ -50,6 +50,13 @@ class PeerReleased(AssociationError):
     """The peer asked for the release while something else was awaited; it has been agreed to."""
 
 
+class Heavy(Protocol):
+    """Does a task that takes long and a lot of memory, when there is room for it, and where it holds up nobody else."""
+
+    async def __call__(self, task: Callable[[], T], /) -> T:
+        """What the task returns; raises what it raises."""
+
+
 class Session:
     """Sends and receives the DIMSE messages of one association, on either side.
 
@@ -57,8 +64,10 @@ class Session:
     anything else is received. The association's end raises: `Aborted`, `ConnectionLost`, `TimedOut`, `PeerReleased`.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, *, heavy: Heavy | None = None) -> None:
         self.wire = wire
+        self.heavy = heavy
+        """How what takes long and a lot of memory is done; None: at once."""
         self.layer = wire.layer
         self.running: AsyncGenerator[object, None] | None = None
         """An iteration that the user may have left half way; `settle` ends it before the next operation."""

@@ -208,7 +208,7 @@ async def _associate(session: Session, address: Address, aet: str, contexts: Seq
     limits = session.layer.limits
     request = propose(address.aet, aet, contexts, max_pdu=limits.max_pdu)
     layer = UpperLayer.requestor(request, timeouts=session.layer.timeouts, limits=limits, trace=session.layer.trace)
-    target = Session(await session.wire.dial(address, layer))
+    target = Session(await session.wire.dial(address, layer), heavy=session.heavy)
     try:
         await target.associate()
     except BaseException:

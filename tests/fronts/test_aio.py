@@ -556,3 +556,14 @@ def test_no_waits(loop: Loop, aio: Asyncio) -> None:
 
     loop.run(test())
     assert dimse.aio is front
+
+
+def test_one_conversion_at_a_time() -> None:
+    async def scenario() -> None:
+        server = front.Server("SCP", Services())
+        async with server._turn(converting=True), server._turn():
+            assert server._conversions.locked()
+            assert not server._checks.locked()
+        assert not server._conversions.locked()
+
+    asyncio.run(scenario())

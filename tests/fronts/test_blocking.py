@@ -426,3 +426,13 @@ def test_association_names_what_was_negotiated(blocking: Blocking) -> None:
         assert [c.abstract_syntax for c in association.accepted] == [Verification]
         assert [r.context.abstract_syntax for r in association.refused] == ["1.2.3"]
         assert association.answer.called == "ANY-SCP"
+
+
+def test_one_conversion_at_a_time() -> None:
+    server = front.Server("SCP", Services())
+    turn, another = server._turn(converting=True), server._turn()
+    front.drive(turn.__aenter__())
+    front.drive(another.__aenter__())  # passcodes are another matter
+    assert not server._conversions.acquire(blocking=False)
+    front.drive(turn.__aexit__(None, None, None))
+    assert server._conversions.acquire(blocking=False)

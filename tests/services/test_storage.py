@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import tracemalloc
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +32,7 @@ from dimse.data.uids import (
     JPEGBaseline8Bit,
     MRImageStorage,
     RLELossless,
+    StudyRootGet,
     Verification,
 )
 from dimse.errors import Aborted, ContextRefused, DataError, Refused, UsageError, without_values
@@ -37,13 +40,15 @@ from dimse.services.handlers import Answer, Peer, Request, Services, Sink
 from dimse.services.messages import Message
 from dimse.services.plan import contexts_for
 from dimse.services.receiving import Collector
+from dimse.services.reception import Reception
 from dimse.services.scp import MAX_ERRORS
 from dimse.services.session import Session
 from dimse.services.sinks import FolderSink
 
 from .drivers import Front, Memory
-from .samples import Account, instance, real_instance, request, respond
+from .samples import QUERY, Account, Mover, instance, real_instance, request, respond
 
+R = TypeVar("R")
 EDGES = [0, 2, 16370, 16378, 16380, 16384, 16386]
 
 
@@ -139,6 +144,36 @@ def test_converted_for_a_peer_that_takes_implicit_only(front: Front, stored: str
     assert request.context.transfer_syntax == ImplicitVRLittleEndian
     assert data == real_instance(1, ImplicitVRLittleEndian).encoded
     assert [e.tag for e in elements(data, ImplicitVRLittleEndian)] == [0x00080018, 0x00100010, 0x00100020]
+
+
+def test_who_has_one_say_when_does_the_conversion(front: Front) -> None:
+    account, tasks = Account(), list[object]()
+
+    async def heavy(task: Callable[[], R], /) -> R:
+        tasks.append(task)
+        return task()
+
+    with front.connect(front.serve(Services(sink=account.sink)), [Context(CTImageStorage, (ImplicitVRLittleEndian,))]) as link:
+        link.session.heavy = heavy
+        assert link.store(real_instance(1, ImplicitVRLittleEndian)).ok
+        assert tasks == []
+        assert link.store(real_instance(2, ExplicitVRLittleEndian)).ok
+    assert len(tasks) == 1
+
+
+def test_a_server_has_its_say_in_each_conversion(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks, convert = list[object](), Reception._convert
+
+    async def noted(self: Reception, task: Callable[[], R]) -> R:
+        tasks.append(task)
+        return await convert(self, task)
+
+    monkeypatch.setattr(Reception, "_convert", noted)
+    get = Mover([real_instance(1, ExplicitVRLittleEndian), real_instance(2, ImplicitVRLittleEndian)]).move
+    contexts: list[Context | str] = [StudyRootGet, Context(CTImageStorage, (ImplicitVRLittleEndian,), scu=False, scp=True)]
+    with front.connect(front.serve(Services(get=get)), contexts) as link:
+        assert link.get(QUERY, Account().sink).completed == 2
+    assert len(tasks) == 1
 
 
 def test_deflated_of_odd_length(front: Front) -> None:

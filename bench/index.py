@@ -104,6 +104,11 @@ def values(number: int) -> dict[int, str]:
     }
 
 
+def year(date: str) -> str:
+    """The range of the year that a date is in."""
+    return f"{date[:4]}0101-{date[:4]}1231"
+
+
 def instance(number: int) -> tuple[Instance, Header]:
     """What the index is told of it."""
     found = values(number)
@@ -172,7 +177,7 @@ QUERIES = (
     ),
     Asked("Accession Number", StudyRootFind, "STUDY", lambda n: {"AccessionNumber": accession_number(n // PER_STUDY)}),
     Asked("Study Date, one day", StudyRootFind, "STUDY", lambda n: {"StudyDate": study_date(n // PER_STUDY)}),
-    Asked("Study Date, a year", StudyRootFind, "STUDY", lambda n: {"StudyDate": f"{2000 + n % 25}0101-{2000 + n % 25}1231"}),
+    Asked("Study Date, a year", StudyRootFind, "STUDY", lambda n: {"StudyDate": year(study_date(n // PER_STUDY))}),
     Asked("Study Instance UID", StudyRootFind, "STUDY", lambda n: {"StudyInstanceUID": uid("study", n // PER_STUDY)}),
     Asked(
         "Series Instance UID",

@@ -63,11 +63,11 @@ def test_an_answer_of_our_own_provider(run: Run, serving: Start) -> None:
     for line in (
         "  this side  maximum length 131072",
         "  this side  asynchronous operations window invoked 16, performed 1",
-        "  the peer   asynchronous operations window invoked 16, performed 1",
+        "  the peer   asynchronous operations window invoked 1, performed 1",  # since a C-GET can be asked for
         "  the peer   role selection Secondary Capture Image Storage, scu: yes, scp: yes",
         "  this side  extended negotiation Study Root Query/Retrieve Information Model - FIND, information 01010101010101",
         "  the peer   extended negotiation Study Root Query/Retrieve Information Model - FIND, information 010101",
-        "  agreed     PDUs of at most 131072 bytes to the peer, 131072 to this side; 16 operations at once",
+        "  agreed     PDUs of at most 131072 bytes to the peer, 131072 to this side; 1 operation at once",
         "  options    Study Root Query/Retrieve Information Model - FIND: relational queries and retrievals, combined date and time "
         "matching, fuzzy matching of person names granted, not time zone adjustment, conversion of enhanced multi-frame images, "
         "empty value matching, multiple value matching",

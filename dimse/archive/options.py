@@ -5,27 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final, Self
 
-from dimse.data.uids import (
-    UID,
-    PatientRootFind,
-    PatientRootGet,
-    PatientRootMove,
-    PatientStudyOnlyFind,
-    PatientStudyOnlyGet,
-    PatientStudyOnlyMove,
-    StudyRootFind,
-    StudyRootGet,
-    StudyRootMove,
-)
-
-FIND_MODELS: Final = frozenset({PatientRootFind, StudyRootFind, PatientStudyOnlyFind})
-RETRIEVE_MODELS: Final = frozenset(
-    {PatientRootMove, StudyRootMove, PatientStudyOnlyMove, PatientRootGet, StudyRootGet, PatientStudyOnlyGet}
-)
+from dimse.data.uids import UID
+from dimse.services.offer import GET_MODELS, MOVE_MODELS
+from dimse.services.options import FIND_MODELS
 
 _OFFERED: Final = {
     **dict.fromkeys(FIND_MODELS, bytes((1, 1, 1, 1, 0, 1, 1))),
-    **dict.fromkeys(RETRIEVE_MODELS, bytes((1, 0))),
+    **dict.fromkeys(GET_MODELS | MOVE_MODELS, bytes((1, 0))),
 }
 """What this archive does of the bytes of the application information (Tables C.5-2 and C.5-5); it converts no enhanced images."""
 

@@ -234,10 +234,11 @@ class Index:
             self._idle.append(connection)
 
     def _connect(self) -> sqlite3.Connection:
-        """A connection that any thread may use, one at a time, and that leaves transactions to us."""
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=30)
-        connection.execute("PRAGMA mmap_size=268435456")
-        return connection
+        """A connection that any thread may use, one at a time, and that leaves transactions to us.
+
+        The file is not mapped into memory: a bad sector would be a signal then, and the end of the process.
+        """
+        return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=30)
 
 
 class Known(NamedTuple):

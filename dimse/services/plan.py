@@ -53,8 +53,11 @@ def contexts_for_get(
 
     With `as_stored` the usual images, or all classes that are given, also come compressed (`USUAL_COMPRESSIONS`), and each transfer
     syntax has a context of its own, so that the provider can send what it has without a conversion; then there is room for the usual
-    classes and few others. Raises `UsageError` for given classes that do not fit.
+    classes and few others. Raises `UsageError` for given classes that do not fit, or a text in place of several.
     """
+    for given in (classes, models):
+        if isinstance(given, str):  # which has every part of itself in it
+            raise UsageError(f"{given!r} is one UID", advice=f"give a sequence of UIDs: classes=[...], models=[{given!r}]")
     contexts = [Context(model) for model in models]
     compressed = USUAL_COMPRESSIONS if as_stored else ()
     if classes is not None:

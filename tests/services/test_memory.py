@@ -113,6 +113,9 @@ def test_contexts_for_a_get() -> None:
     ]  # fmt: skip
     with pytest.raises(UsageError, match="129 presentation contexts"):
         contexts_for_get([f"1.2.{n}" for n in range(128)])
+    for one_text in ({"classes": MRImageStorage}, {"models": StudyRootGet}):
+        with pytest.raises(UsageError, match="is one UID"):
+            contexts_for_get(**one_text)  # type: ignore[arg-type]  # a text is a sequence of texts, which is the trap
 
 
 def test_codecs_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ BUFFER_SIZE = 257 * 1024
 MAX_HOLES = 1024
 """How many PDUs a buffer has at most, however short they are: IOV_MAX of Linux, and few enough views to keep."""
 
+_P_DATA_TF = int(PDUType.P_DATA_TF)
+
 ReadV: TypeAlias = Callable[[list[memoryview]], int]
 """Fills the holes in order; returns how many bytes it put there, and 0 only at the end of its data. Like `os.readv`."""
 
@@ -39,9 +41,10 @@ def pdv_capacity(max_pdu: int) -> int:
 
 def frames(context_id: int, is_command: bool, data: bytes | memoryview, max_pdu: int) -> bytes:
     """All PDUs of a part that is small and in memory, such as a command set; no data are one empty last PDV."""
-    capacity = pdv_capacity(max_pdu)
-    pieces = [data[at : at + capacity] for at in range(0, len(data), capacity)] or [b""]
-    control = COMMAND if is_command else 0
+    capacity, control = pdv_capacity(max_pdu), COMMAND if is_command else 0
+    if len(data) <= capacity:
+        return _header(context_id, control | LAST, len(data)) + data
+    pieces = [data[at : at + capacity] for at in range(0, len(data), capacity)]
     framed = [_header(context_id, control, len(piece)) + piece for piece in pieces[:-1]]
     framed.append(_header(context_id, control | LAST, len(pieces[-1])) + pieces[-1])
     return b"".join(framed)
@@ -104,8 +107,9 @@ class FrameBuffer:
 
 def _header(context_id: int, control: int, size: int) -> bytes:
     """What stands before `size` bytes of data that are the only PDV of a P-DATA-TF."""
-    fields.unsigned(context_id, 1, "Presentation-context-ID")
-    return P_DATA_HEADER.pack(PDUType.P_DATA_TF, PDV_HEADER_LENGTH + size, 2 + size, context_id, control)
+    if not 0 <= context_id <= 0xFF:
+        fields.unsigned(context_id, 1, "Presentation-context-ID")
+    return P_DATA_HEADER.pack(_P_DATA_TF, PDV_HEADER_LENGTH + size, 2 + size, context_id, control)
 
 
 def _read(readv: ReadV, holes: list[memoryview], wanted: int) -> None:

@@ -19,11 +19,16 @@ class Waits:
 
     def first(self, now: float, waits: Iterable[Wait]) -> tuple[str, float] | None:
         """The wait that is over first, and when; None if none of these ever is. All others are forgotten."""
-        self._due = {wait: self._due[wait] if wait in self._due else now + self.seconds(wait[0]) for wait in waits}
-        if not self._due:
-            return None
-        due, (name, _) = min((due, wait) for wait, due in self._due.items())
-        return (name, due) if due < FOR_EVER else None
+        before, self._due = self._due, {}
+        first, earliest = "", FOR_EVER
+        for wait in waits:
+            due = before.get(wait)
+            if due is None:
+                due = now + self.seconds(wait[0])
+            self._due[wait] = due
+            if due < earliest:
+                first, earliest = wait[0], due
+        return (first, earliest) if first else None
 
     def seconds(self, name: str) -> float:
         """How long a wait may last."""

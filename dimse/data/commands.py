@@ -127,7 +127,7 @@ class CommandSet:
                     if name in found:
                         raise DataError(f"(0000,{element:04X}) stands twice in a command set", at, "PS3.5 7.1")
                     if length:
-                        found[name] = read(data[start:stop])
+                        found[name] = read(data[start:stop]) if read is not None else _short(data[start:stop])[0]
                 elif element != _GROUP_LENGTH:
                     others.append((element, data[start:stop]))
                 at = stop
@@ -160,7 +160,7 @@ class CommandSet:
     @property
     def service(self) -> str:
         """The service it belongs to, "C-STORE": the same for request and response."""
-        return _NAMES.get(self.command_field & ~RESPONSE, "").removesuffix("-RQ")
+        return _SERVICES.get(self.command_field & ~RESPONSE, "")
 
     @property
     def is_response(self) -> bool:
@@ -190,7 +190,8 @@ class CommandSet:
     def missing(self) -> tuple[str, ...]:
         """Names of the fields that this message must have and has not, or has empty (`MESSAGES`)."""
         mandatory = MESSAGES[self.command_field][0] if self.command_field in MESSAGES else ()
-        return tuple(name for name in mandatory if getattr(self, name) in (None, ""))
+        has = self.__dict__
+        return tuple([name for name in mandatory if has.get(name) in (None, "")])
 
     def response(self, status: int, **details: Unpack[Details]) -> CommandSet:
         """The response to this request: message id, SOP class and instance repeated, this status, no data set unless told.
@@ -341,18 +342,13 @@ def _misplaced(group: int, element: int, length: int, at: int, left: int) -> Dat
     return DataError(f"({group:04X},{element:04X}) stands in a command set, which has group 0000 only", at, "PS3.7 6.3.1")
 
 
-def _reader(vr: str) -> Callable[[bytes], object]:
-    """What makes the field of a value of this VR; raises struct.error if its length is wrong."""
+def _reader(vr: str) -> Callable[[bytes], object] | None:
+    """What makes the field of a value of this VR; raises struct.error if its length is wrong. None: a number, read without a call."""
     if vr == "US":
-        return _read_number
+        return None
     if vr == "AT":
         return _read_tags
     return _read_title if vr == "AE" else _read_text
-
-
-def _read_number(raw: bytes) -> int:
-    number: int = _short(raw)[0]
-    return number
 
 
 def _read_tags(raw: bytes) -> tuple[int, ...]:
@@ -404,3 +400,4 @@ _CANNOT_WRITE = (struct_error, UnicodeEncodeError, AttributeError, TypeError)
 _READERS = {element: (name, _reader(vr)) for element, name, vr in ELEMENTS}
 _WRITERS = tuple((name, _writer(element, vr)) for element, name, vr in ELEMENTS)
 _NAMES = {int(member): member.name.replace("_", "-") for member in CommandField}
+_SERVICES = {number: name.removesuffix("-RQ") for number, name in _NAMES.items() if not number & RESPONSE}

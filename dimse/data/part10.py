@@ -7,7 +7,7 @@ It takes what is met in the field: a wrong or missing group length, a missing ve
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -42,21 +42,24 @@ class FileMeta:
     """What its creator meant it to be: none without one. Of `encode` these are the last bytes."""
 
     def encode(self) -> bytes:
-        """The head of a file, to be followed by the data set: preamble of zeros, prefix, group 2 (PS3.10 7.1)."""
-        values = [
-            (0x00020002, "UI", self.media_storage_sop_class_uid),
-            (0x00020003, "UI", self.media_storage_sop_instance_uid),
-            (0x00020010, "UI", self.transfer_syntax_uid),
-            (0x00020012, "UI", self.implementation_class_uid),
-            (0x00020013, "SH", self.implementation_version_name),
-            (0x00020016, "AE", self.source_application_entity_title),
-            (0x00020100, "UI", self.private_information_creator_uid),
-        ]
-        group = _element(0x00020001, "OB", b"\0\1")
-        group += b"".join(_element(tag, vr, text.encode("latin-1")) for tag, vr, text in values if text)
+        """The head of a file, to be followed by the data set: preamble of zeros, prefix, group 2 (PS3.10 7.1).
+
+        Raises `ValueError` for a value longer than its length field can say.
+        """
+        return self.heads()(self.media_storage_sop_instance_uid)
+
+    def heads(self) -> Callable[[str], bytes]:
+        """What gives the heads of files that differ from this one in their SOP Instance UID only: most of a head is made once."""
+        before = _VERSION + _texts(self, _TEXTS[:1])
+        after = _texts(self, _TEXTS[1:])
         if self.private_information_creator_uid and self.private_information:
-            group += _element(0x00020102, "OB", self.private_information)
-        return bytes(PREAMBLE) + PREFIX + _element(0x00020000, "UL", struct.pack("<I", len(group))) + group
+            after += _element(0x00020102, "OB", self.private_information)
+
+        def encode(uid: str) -> bytes:
+            group = before + _text_element(_INSTANCE, uid) + after if uid else before + after
+            return _START + _put_long(len(group)) + group
+
+        return encode
 
 
 def read_meta(file: BinaryIO | bytes) -> tuple[FileMeta, int]:
@@ -85,6 +88,7 @@ def scan_meta(read: Callable[[int], bytes], head: bytes = b"") -> tuple[FileMeta
 
 _HEADER = struct.Struct("<HH2sH").unpack_from
 _U32 = struct.Struct("<I").unpack_from
+_put_short, _put_long = struct.Struct("<H").pack, struct.Struct("<I").pack
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())  # PS3.5 7.1.2
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
@@ -157,3 +161,35 @@ def _no_prefix(head: bytes) -> DataError:
 
 def _element(tag: int, vr: str, value: bytes) -> bytes:
     return encode_element(tag, vr, value, ExplicitVRLittleEndian)
+
+
+def _start(element: int, vr: bytes) -> bytes:
+    """Tag and VR of an element of group 2."""
+    return struct.pack("<HH2s", 2, element, vr)
+
+
+_START = bytes(PREAMBLE) + PREFIX + _start(0x0000, b"UL") + b"\4\0"
+_VERSION = _element(0x00020001, "OB", b"\0\1")
+_INSTANCE = _start(0x0003, b"UI")
+_TEXTS = (  # field, tag and VR: those besides the SOP Instance UID, which stands behind the first
+    ("media_storage_sop_class_uid", _start(0x0002, b"UI")),
+    ("transfer_syntax_uid", _start(0x0010, b"UI")),
+    ("implementation_class_uid", _start(0x0012, b"UI")),
+    ("implementation_version_name", _start(0x0013, b"SH")),
+    ("source_application_entity_title", _start(0x0016, b"AE")),
+    ("private_information_creator_uid", _start(0x0100, b"UI")),
+)
+
+
+def _texts(meta: FileMeta, fields: Sequence[tuple[str, bytes]]) -> bytes:
+    """The elements of those of these fields that are there."""
+    return b"".join([_text_element(start, text) for name, start in fields if (text := getattr(meta, name))])
+
+
+def _text_element(start: bytes, text: str) -> bytes:
+    value = text.encode("latin-1")
+    if len(value) & 1:
+        value += b"\0" if start.endswith(b"UI") else b" "
+    if len(value) > 0xFFFF:
+        raise ValueError(f"({start[1]:02X}{start[0]:02X},{start[3]:02X}{start[2]:02X}) cannot have {len(value)} bytes (PS3.5 7.1.2)")
+    return start + _put_short(len(value)) + value

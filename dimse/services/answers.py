@@ -7,12 +7,15 @@ from dimse.data.status import Status
 from dimse.errors import Refused
 from dimse.services.handlers import Answer
 
+_SUCCESS = Status(codes.SUCCESS)
 CODES, TAGS = range(0x10000), range(0x1_0000_0000)
 
 
 def ending(given: Answer) -> Status:
     """What an operation ends with: None is 0000H. Raises `ValueError` for what is no status, or a pending one."""
-    status = _status_of(codes.SUCCESS if given is None else given)
+    if given is None:
+        return _SUCCESS
+    status = _status_of(given)
     if status.pending:
         raise ValueError(f"{status:04X}H is pending, and an operation does not end with that")
     return status

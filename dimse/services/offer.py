@@ -33,6 +33,7 @@ OPERATIONS = {
     CommandField.C_MOVE_RQ: MOVE_MODELS,
 }
 """Which operation the SOP classes have; all others are storage classes."""
+_OPERATION_OF = {uid: field for field, classes in OPERATIONS.items() for uid in classes}
 RIGHTS: dict[int, Right] = {
     CommandField.C_ECHO_RQ: Right.ECHO,
     CommandField.C_STORE_RQ: Right.STORE,
@@ -68,9 +69,10 @@ class Offer:
     def choose(self, context: Context) -> Accept | pdu.ContextResult:
         """What becomes of one proposed context."""
         uid = UID(context.abstract_syntax)
-        operation = next((RIGHTS[operation] for operation, classes in OPERATIONS.items() if uid in classes), None)
-        if operation is None:
+        field = _OPERATION_OF.get(uid)
+        if field is None:
             return self._storage(context) if uid.is_storage or (self._any_storage and uid.is_valid) else NOT_SUPPORTED
+        operation = RIGHTS[field]
         if not self._provided[operation]:
             return NOT_SUPPORTED
         if not self._may(operation):
@@ -111,6 +113,5 @@ def _returning(proposed: Sequence[str]) -> str:
 
 def is_operation_of(message: Message) -> bool:
     """Whether the SOP class has the operation (PS3.4 A to C), and the requestor the role to ask for it."""
-    field, uid = message.command.command_field, message.context.abstract_syntax
-    of_class = next((f for f, classes in OPERATIONS.items() if uid in classes), CommandField.C_STORE_RQ)
-    return field == of_class and message.context.scu
+    of_class = _OPERATION_OF.get(message.context.abstract_syntax, CommandField.C_STORE_RQ)
+    return message.command.command_field == of_class and message.context.scu

@@ -46,6 +46,10 @@ MAX_AHEAD = 64
 """Messages that wait while an operation is served. Then no more are read, a C-CANCEL included: more than any window lets come."""
 
 
+MAX_HELD = 8
+"""Responses that wait for others to leave with: fewer than a window lets come, so that the peer goes on sending meanwhile."""
+
+
 class PeerReleased(AssociationError):
     """The peer asked for the release while something else was awaited; it has been agreed to."""
 
@@ -79,6 +83,7 @@ class Session:
         self._ahead: deque[Message] = deque()
         self._serving: int | None = None
         self._last_id = 0
+        self._held = 0
 
     @property
     def agreement(self) -> Agreement:
@@ -187,6 +192,21 @@ class Session:
                 await self._send_source(context, command, data.size, reading.readv)
             self.bytes_sent += data.size
 
+    async def respond(self, context: AcceptedContext, response: CommandSet) -> None:
+        """Sends a response without a data set, at the latest when this side waits for the peer.
+
+        So responses to requests that came together leave together: a system call, and often a wake-up of the peer, for several.
+        """
+        self._check_open()
+        self.layer.hold_message(context.id, response.encode())
+        self._held += 1
+        if self._held == MAX_HELD:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        self._held = 0
+        await self.wire.send(())
+
     def _check_open(self) -> None:
         """Raises what ended the association, if it has ended: the event may still lie behind messages that came before it."""
         if not self.layer.established:
@@ -212,12 +232,14 @@ class Session:
         if self._inbox.open is not None:
             raise UsageError("the data set of the message before has not been read")
         self.layer.expecting = expecting
-        while not self._ahead:
-            if (message := await self._read(self._inbox.message)) is not None:
-                self._ahead.append(message)
-            else:
+        message = self._ahead.popleft() if self._ahead else None
+        while message is None:
+            try:
+                message = self._inbox.message()
+            except (ProtocolError, Ended) as error:
+                await self._end(error)
+            if message is None:
                 await self._pump()
-        message = self._ahead.popleft()
         self._inbox.open = message if message.command.has_data_set else None
         return message
 
@@ -248,7 +270,10 @@ class Session:
         if not self._inbox:
             self._inbox.add(await self.wire.pump(wait=False))
         while len(self._ahead) < MAX_AHEAD and not (self._ahead and self._ahead[-1].command.has_data_set):
-            message = await self._read(self._inbox.message)
+            try:
+                message = self._inbox.message()
+            except (ProtocolError, Ended) as error:
+                await self._end(error)
             if message is None:
                 break
             if message.command.command_field == CommandField.C_CANCEL_RQ:
@@ -263,7 +288,10 @@ class Session:
         """
         self.layer.expecting = True
         while self._inbox.open is not None:
-            pieces, is_complete = await self._read(self._inbox.pieces)
+            try:
+                pieces, is_complete = self._inbox.pieces()
+            except (ProtocolError, Ended) as error:
+                await self._end(error)
             if pieces:
                 self.bytes_received += sum(map(len, pieces))
                 write(pieces)
@@ -319,17 +347,14 @@ class Session:
         if command.message_id_being_responded_to == self._serving:
             self.cancelled = True
 
-    async def _read(self, read: Callable[[], T]) -> T:
-        """What the inbox reads. Agrees to a release that stands in the way, aborts where the peer broke the protocol."""
-        try:
-            return read()
-        except ProtocolError as error:
-            await self.violation(error.what, error.clause)
-        except Ended as ended:
-            if isinstance(ended.event, ReleaseIndication) and self.layer.state is State.STA8:
-                self.layer.respond_release()  # it leaves with `finish` or `abort`, when this side has put its things away
-                raise PeerReleased("the peer released the association") from None
-            raise _error_of(ended.event) from None
+    async def _end(self, why: ProtocolError | Ended) -> NoReturn:
+        """The inbox has no message: agrees to a release that stands in the way, aborts where the peer broke the protocol."""
+        if isinstance(why, ProtocolError):
+            await self.violation(why.what, why.clause)
+        if isinstance(why.event, ReleaseIndication) and self.layer.state is State.STA8:
+            self.layer.respond_release()  # it leaves with `finish` or `abort`, when this side has put its things away
+            raise PeerReleased("the peer released the association") from None
+        raise _error_of(why.event) from None
 
     async def _released(self) -> None:
         """Awaits the answer to our A-RELEASE-RQ."""
@@ -352,6 +377,7 @@ class Session:
         if self.layer.closed or self.layer.state is State.STA13:
             raise ConnectionLost
         self.layer.message = self._inbox.inside
+        self._held = 0
         self._inbox.add(await self.wire.pump())
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dimse.data import status as codes
@@ -19,6 +19,8 @@ IOV_MAX = 1024
 """Buffers that one system call takes (POSIX guarantees 16, Linux and macOS have 1024)."""
 RESERVE, RESERVE_SHARE = 1 << 30, 0.05
 """What is left free on a file system, the smaller of the two: bytes, and a share of it. A disk that is full fails everybody on it."""
+MAX_HEADS = 64
+"""Kinds of files whose heads are remembered."""
 _PART = re.compile(r"\.[0-9a-f]{32}\.part")
 
 
@@ -33,8 +35,10 @@ class FolderSink:
     def __init__(self, folder: str | Path, *, kept: Callable[[Path], object] | None = None, reserve: int | None = None) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._name = str(self.folder)  # thousands of instances: a Path for each would take longer than its file
         self._kept = kept
         self._reserve = reserve
+        self._heads: dict[tuple[str, str, str], Callable[[str], bytes]] = {}
         _sweep(self.folder)
 
     def open(self, request: Request) -> FileSink:
@@ -42,65 +46,81 @@ class FolderSink:
         uid = UID(request.command.affected_sop_instance_uid or "")
         if not uid.is_valid:
             raise Refused(codes.INVALID_INSTANCE, "the SOP Instance UID is not a UID")
-        check_space(self.folder, self._reserve)
-        meta = FileMeta(
-            media_storage_sop_class_uid=request.context.abstract_syntax,
-            media_storage_sop_instance_uid=uid,
-            transfer_syntax_uid=request.context.transfer_syntax,
-            source_application_entity_title=request.peer.calling,
-        )
-        part = self.folder / f".{os.urandom(16).hex()}.part"
-        return FileSink(part, self.folder / f"{uid}.dcm", meta, self._kept)
+        check_space(self._name, self._reserve)
+        head = self._heads_for(request)(uid)
+        return FileSink(f"{self._name}/.{os.urandom(16).hex()}.part", f"{self._name}/{uid}.dcm", head, self._kept)
+
+    def _heads_for(self, request: Request) -> Callable[[str], bytes]:
+        """What gives the heads of the files of this SOP class and transfer syntax, from this peer."""
+        which = request.context.abstract_syntax, request.context.transfer_syntax, request.peer.calling
+        heads = self._heads.get(which)
+        if heads is None:
+            if len(self._heads) >= MAX_HEADS:  # peers choose what they call themselves
+                self._heads.clear()
+            heads = FileMeta(which[0], UID(""), which[1], source_application_entity_title=which[2]).heads()
+            self._heads[which] = heads
+        return heads
 
 
 class FileSink:
-    """One instance on its way into a file."""
+    """One instance on its way into a file. `head` is what stands in front of the data set, and is written with its first bytes."""
 
-    def __init__(self, part: Path, path: Path, meta: FileMeta, kept: Callable[[Path], object] | None = None) -> None:
+    __slots__ = ("_file", "_head", "_kept", "_part", "_path")
+
+    def __init__(self, part: str, path: str, head: bytes, kept: Callable[[Path], object] | None = None) -> None:
         self._part = part
         self._path = path
+        self._head = head
         self._kept = kept
-        with _out_of_resources():
+        try:
             self._file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            _lock(self._file)  # others may sweep the same folder
-            try:
-                write_all(self._file, [memoryview(meta.encode())])
-            except BaseException:
-                self.discard()
-                raise
+        except OSError as error:
+            raise _out_of_resources(error) from error
+        _lock(self._file)  # others may sweep the same folder
 
-    def write(self, pieces: Sequence[memoryview]) -> None:
-        with _out_of_resources():
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        if self._head:
+            pieces, self._head = [self._head, *pieces], b""
+        try:
             write_all(self._file, pieces)
+        except OSError as error:
+            raise _out_of_resources(error) from error
 
     def finish(self) -> Answer:
-        with _out_of_resources():
+        if self._head:  # a data set without a byte
             try:
-                os.close(self._file)
-                self._part.replace(self._path)
-            except OSError:
-                self._part.unlink(missing_ok=True)
+                self.write(())
+            except Refused:
+                self.discard()
                 raise
+        try:
+            os.close(self._file)
+            os.replace(self._part, self._path)  # noqa: PTH105 - plain strings, thousands of them
+        except OSError as error:
+            _remove(self._part)
+            raise _out_of_resources(error) from error
         if self._kept is not None:
-            self._kept(self._path)
+            self._kept(Path(self._path))
         return None
 
     def discard(self) -> None:
         os.close(self._file)
-        self._part.unlink(missing_ok=True)
+        _remove(self._part)
 
 
 def check_space(folder: str | Path, reserve: int | None = None) -> None:
     """Refuses (A700H) what would be written where less than `reserve` bytes are free; None: the smaller of 1 GiB and 5 %."""
-    with _out_of_resources():
+    try:
         disk = os.statvfs(folder)
+    except OSError as error:
+        raise _out_of_resources(error) from error
     if reserve is None:
         reserve = min(RESERVE, int(disk.f_blocks * disk.f_frsize * RESERVE_SHARE))
     if disk.f_bavail * disk.f_frsize < reserve:
         raise Refused(codes.OUT_OF_RESOURCES, "the disk has no more space than is kept free")
 
 
-def write_all(file: int, pieces: Sequence[memoryview]) -> None:
+def write_all(file: int, pieces: Sequence[bytes | memoryview]) -> None:
     """Writes all pieces to a descriptor, with as few system calls as the system lets. Raises `OSError`."""
     for start in range(0, len(pieces), IOV_MAX):
         some = pieces[start : start + IOV_MAX]
@@ -133,10 +153,11 @@ def _lock(file: int) -> bool:
     return True
 
 
-@contextmanager
-def _out_of_resources() -> Iterator[None]:
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - as above
+
+
+def _out_of_resources(error: OSError) -> Refused:
     """A file that cannot be written is A700H to the peer (PS3.4 Table B.2-1)."""
-    try:
-        yield
-    except OSError as error:
-        raise Refused(codes.OUT_OF_RESOURCES, f"cannot write: {error.strerror}") from error
+    return Refused(codes.OUT_OF_RESOURCES, f"cannot write: {error.strerror}")

@@ -92,9 +92,9 @@ def see_inside(services: dimse.Services) -> Seen:
 
     def find(model: dimse.UID, query: dimse.DataSet) -> Iterator[dimse.DataSet]:
         assert services.find is not None
-        for match in services.find(_request(model, query)):
-            if match is not None:
-                yield match[1] if isinstance(match, tuple) else match
+        for found in services.find(_request(model, query)):
+            assert isinstance(found, list)  # an archive tells all that is there at once
+            yield from (match[1] if isinstance(match, tuple) else match for match in found)
 
     levels, came, trouble = _levels(find), list[tuple[str, bytes]](), list[str]()
     assert services.move is not None

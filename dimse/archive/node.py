@@ -103,16 +103,16 @@ class _Node:
         self._peers = peers
         self._aet = aet
 
-    def find(self, request: Request) -> Iterator[Match | None]:
+    def find(self, request: Request) -> Iterator[list[Match]]:
         """Answers C-FIND (PS3.4 C.4.1). Refuses at once; reads as far as the matches are asked for."""
         identifier = Identifier.read(request.context.abstract_syntax, request.identifier, request.extended)
         find = Find.read(identifier, self._aet or request.peer.called)
         return self._matches(find)
 
-    def _matches(self, find: Find) -> Iterator[Match | None]:
+    def _matches(self, find: Find) -> Iterator[list[Match]]:
         whole, part = (Status(code, service="C-FIND") for code in (PENDING, PENDING_WARNING))
-        for match in find.answers(self._storage.index.search(find.search), self._storage.path_of):
-            yield None if match is None else (whole if match[0] else part, match[1])
+        for answers in find.answers(self._storage.index.search(find.search), self._storage.path_of):
+            yield [(whole if is_complete else part, identifier) for is_complete, identifier in answers]
 
     def sources(self, request: Request) -> Sequence[Source]:
         """What a C-MOVE or C-GET asks for (PS3.4 C.4.2, C.4.3)."""

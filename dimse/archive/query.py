@@ -10,23 +10,25 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dimse.archive.attributes import SPECIFIC_CHARACTER_SET, Level
+from dimse.archive.attributes import Level
 from dimse.archive.heads import Head
 from dimse.archive.identifier import QUERY_RETRIEVE_LEVEL, Identifier
 from dimse.archive.index import Row, Search
 from dimse.archive.matching import condition
 from dimse.archive.plan import RETRIEVE_AE_TITLE, Plan, Values, place_of, table_of
-from dimse.archive.texts import encoder_for
 from dimse.archive.times import plan_times
-from dimse.archive.values import encode, texts_in
+from dimse.archive.writer import Writer
 from dimse.data.datasets import DataSet
-from dimse.data.elements import encode_element
 from dimse.data.status import DATASET_MISMATCH
-from dimse.data.uids import UID, ExplicitVRLittleEndian
+from dimse.data.uids import UID
 from dimse.errors import DataError, Refused
 
-ROWS_BETWEEN = 32
-"""Rows that may be looked at in Python without a match before the peer is listened to again: some milliseconds."""
+ROWS_AT_ONCE = 32
+"""Rows whose answers leave together, and behind which the peer is listened to: a millisecond's work."""
+HEADS_AT_ONCE = 8
+"""The same where a file is looked into for each."""
+BYTES_AT_ONCE = 65_536
+"""Bytes of the answers that leave together; a longer one leaves alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Find:
 
     search: Search
     _plan: Plan
+    _writer: Writer
 
     @classmethod
     def read(cls, identifier: Identifier, aet: str) -> Find:
@@ -48,23 +51,31 @@ class Find:
             plan.want(wanted)
         plan_times(plan)
         plan.fields.sort(key=lambda each: each.tag)
-        return cls(plan.search(), plan)
+        return cls(plan.search(), plan, Writer(identifier, plan.fields))
 
-    def answers(self, rows: Iterable[Row], path_of: Callable[[str], Path]) -> Iterator[tuple[bool, DataSet] | None]:
+    def answers(self, rows: Iterable[Row], path_of: Callable[[str], Path]) -> Iterator[list[tuple[bool, DataSet]]]:
         """The identifiers that answer for the rows of the search, each with whether all that was asked for is supported.
 
-        `path_of` tells where the file of an instance is. Now and then None: nothing was found for a while.
+        Those of some rows at a time, or of fewer where they are long; none where nothing matched for a while. `path_of` tells where
+        the file of an instance is.
         """
-        missed = 0
-        for row in rows:
+        plan, answer, at_once = self._plan, self._writer.answer, HEADS_AT_ONCE if self._plan.asked else ROWS_AT_ONCE
+        held: list[tuple[bool, DataSet]] = []
+        length = 0
+        for number, row in enumerate(rows, 1):
             values = self._values(row, path_of)
             if values is not None:
-                missed = 0
-                yield self._plan.complete and None not in values, self._answer(values)
-                continue
-            missed += 1
-            if missed % ROWS_BETWEEN == 0:
-                yield None
+                found = answer(values)
+                if held and length + len(found.encoded) > BYTES_AT_ONCE:
+                    yield held
+                    held, length = [], 0
+                held.append((plan.complete and None not in values, found))
+                length += len(found.encoded)
+            if number % at_once == 0:
+                yield held
+                held, length = [], 0
+        if held:
+            yield held
 
     def _values(self, row: Row, path_of: Callable[[str], Path]) -> Values | None:
         """What the slots have for a row of the search; None if a key that SQL does not decide does not match it."""
@@ -93,17 +104,6 @@ class Find:
         except (OSError, DataError):
             return [None] * len(self._plan.asked)
         return [head.value(asked.wanted) for asked in self._plan.asked]
-
-    def _answer(self, values: Values) -> DataSet:
-        told = [(each.tag, each.vr, each.constant if each.slot is None else values[each.slot]) for each in self._plan.fields]
-        parts = [(tag, vr, str(value) if isinstance(value, int) else value) for tag, vr, value in told if value is not None]
-        identifier = self._plan.identifier
-        term, codec = encoder_for("".join([text for _, _, value in parts for text in texts_in(value)]), identifier.character_set)
-        syntax = identifier.transfer_syntax
-        written = ExplicitVRLittleEndian if syntax.is_deflated else syntax
-        pieces = [encode_element(SPECIFIC_CHARACTER_SET, "CS", term.encode(), written)] if term else []
-        pieces += [encode(tag, vr, value, codec, written) for tag, vr, value in parts]
-        return DataSet(b"".join(pieces), written).encoded_as(syntax)
 
 
 def retrieve(identifier: Identifier) -> Search:

@@ -31,7 +31,8 @@ _NUMBERS: Final = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": 
 _WORDS: Final = {"OW": "H", "OF": "I", "OL": "I", "OD": "Q", "OV": "Q"}
 _LONG: Final = frozenset({"OB", "OW", "OF", "OL", "OD", "OV", "UN", "SQ", "UC", "UR", "UT"})
 _CHOICES: Final = (frozenset({"US", "SS", "OW"}), frozenset({"OB", "OW"}))
-_NO_TEXT: Final = frozenset({*_NUMBERS, "AT", "SQ"})
+NO_TEXT: Final = frozenset({*_NUMBERS, "AT", "SQ"})
+"""VRs whose values are encoded as something else than their text."""
 OPAQUE: Final = frozenset({"OB", "OW", "OF", "OL", "OD", "OV", "UN", ""})
 """VRs whose values are bytes to us, and no keys; "" is one that nothing tells."""
 
@@ -46,7 +47,7 @@ def vr_of_element(element: Element, creator: str = "") -> str:
 
 def is_told_by(vr: str, other: str) -> bool:
     """Whether the values of one VR can be answered in another: texts in all of them, numbers only in their own, or its alternative."""
-    return vr == other or _is_choice(vr, other) or not {vr, other} & _NO_TEXT
+    return vr == other or _is_choice(vr, other) or not {vr, other} & NO_TEXT
 
 
 def text_of(vr: str, raw: bytes, character_set: str, *, little_endian: bool) -> str:

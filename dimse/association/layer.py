@@ -12,7 +12,7 @@ Every event goes through the grid of `dimse.association.table`, but for P-DATA i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pdu
 from dimse.association.config import Limits, Timeouts
@@ -187,10 +187,7 @@ class UpperLayer:
         """
         if (length is None) is not (readv is None):
             raise UsageError("a data set needs both its length and a way to read it")
-        if self.established and context_id not in self._context_ids:
-            raise UsageError(f"presentation context {context_id} was not accepted (PS3.8 9.3.5.1)")
-        if self.state is not State.STA6:  # there it is DT-1 without the detour, as DT-2 is in the other direction
-            self._step(Evt.P_DATA_REQUEST)
+        self._request_data(context_id)
         head = pdu.frames(context_id, True, command, self.max_pdu)
         if length is None or readv is None:
             return iter((head,)) if self._witness is None else self._leaving([head])
@@ -203,6 +200,15 @@ class UpperLayer:
         message = b"".join(self.send_message(context_id, command, length, readv))
         self._outgoing.append(message)
         return len(message)
+
+    def send_messages(self, context_id: int, command: bytes, data_sets: Sequence[bytes]) -> Iterator[bytes | memoryview]:
+        """The one buffer of several messages that have the same command set, and each a data set of its own (Evt9).
+
+        For short ones, since all are copied. Raises `UsageError` as `send_message` does.
+        """
+        self._request_data(context_id)
+        head, max_pdu = pdu.frames(context_id, True, command, self.max_pdu), self.max_pdu
+        return self._leaving([b"".join([head + pdu.frames(context_id, False, data, max_pdu) for data in data_sets])])
 
     def release(self) -> None:
         """Asks for the release (Evt11); the peer's data may still come before its answer."""
@@ -247,6 +253,13 @@ class UpperLayer:
         return self.state is State.STA6 or self.state is State.STA8
 
     # The machine
+
+    def _request_data(self, context_id: int) -> None:
+        """Data are to be sent on a context (Evt9)."""
+        if self.established and context_id not in self._context_ids:
+            raise UsageError(f"presentation context {context_id} was not accepted (PS3.8 9.3.5.1)")
+        if self.state is not State.STA6:  # there it is DT-1 without the detour, as DT-2 is in the other direction
+            self._step(Evt.P_DATA_REQUEST)
 
     def _receive(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []

@@ -25,7 +25,9 @@ from dimse.services.security import TLS, Security
 Answer = Status | int | None
 """What a handler says of an operation: a status, or None for 0000H."""
 Match = DataSet | tuple[Status, DataSet]
-"""What a find handler yields: an identifier (pending, FF00H), or one with the pending status that goes with it (FF01H)."""
+"""What a find handler finds: an identifier (pending, FF00H), or one with the pending status that goes with it (FF01H)."""
+Matches = Match | list[Match] | None
+"""What a find handler yields: a match; several that are there at once, which leave together; None where nothing is there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,10 @@ class Address:
     tls: TLS | None = None
 
 
+Find = Callable[[Request], Iterable[Matches]]
+"""A find handler."""
+
+
 class Sink(Protocol):
     """Takes the data set of one C-STORE. Opened when the command set is in, before any data come.
 
@@ -108,7 +114,8 @@ class Services:
     sink   C-STORE, streamed: opens a `Sink` for the request.
     store  C-STORE, whole: called with the data set in memory. Give one of `sink` and `store`.
     find   C-FIND: an iterable of matches; closing its iterator is what C-CANCEL does. A search that may take long between two
-           matches yields None now and then, so that a C-CANCEL is seen.
+           matches yields None now and then, so that a C-CANCEL is seen. Matches in a list cost the least; the peer is listened to
+           once for all of them.
     get    C-GET: the instances to send back on this association.
     move   C-MOVE: the instances to send to the destination.
     where  C-MOVE: the address of the destination AE title; raises `Refused(0xA801)` for one that is not known.
@@ -119,7 +126,7 @@ class Services:
     echo: Callable[[Request], Answer] | None = answer_echo
     sink: Callable[[Request], Sink] | None = None
     store: Callable[[Request, DataSet], Answer] | None = None
-    find: Callable[[Request], Iterable[Match | None]] | None = None
+    find: Find | None = None
     get: Callable[[Request], Sequence[Source]] | None = None
     move: Callable[[Request], Sequence[Source]] | None = None
     where: Callable[[Request, str], Address] | None = None

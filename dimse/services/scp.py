@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pdu
@@ -14,15 +13,15 @@ from dimse.data.datasets import DataSet
 from dimse.data.elements import check_size
 from dimse.data.status import Status
 from dimse.data.uids import UID
-from dimse.errors import AssociationError, DataError, ProtocolError, Refused, Rejected, forget_values, printable
+from dimse.errors import AssociationError, DataError, ProtocolError, Rejected, forget_values, printable
 from dimse.services.admission import NOT_IDENTIFIED, Admit, Identify, TurnedAway
-from dimse.services.answers import ending, pending, refusal
-from dimse.services.handlers import Answer, Match, Peer, Request, Services, Sink, User
+from dimse.services.answers import ending, refusal
+from dimse.services.finding import find
+from dimse.services.handlers import Answer, Peer, Request, Services, Sink, User
 from dimse.services.messages import Message
 from dimse.services.offer import GET_MODELS, RIGHTS, Offer, is_operation_of
 from dimse.services.receiving import Collector, fault_of, receive
 from dimse.services.rights import ALL_RIGHTS, Right
-from dimse.services.scu import HAS_DATA_SET
 from dimse.services.session import PeerReleased, Session
 from dimse.services.subops import provide
 from dimse.services.users import Unidentified, confirmed
@@ -223,19 +222,7 @@ class Provider:
         if isinstance(request, Status):
             await self._respond(message, request)
             return
-        status = Status(codes.SUCCESS, service="C-FIND")
-        with closing(_Matches(self, request)) as matches:
-            for match in matches:
-                await self.session.poll()
-                if self.session.cancelled:
-                    status = Status(codes.CANCEL, service="C-FIND")
-                    break
-                if match is not None:
-                    response = message.command.response(match[0], command_data_set_type=HAS_DATA_SET)
-                    await self.session.send(message.context, response, match[1])
-            else:
-                status = matches.status
-        await self._respond(message, status)
+        await self._respond(message, await find(self.session, self.services.find, request, failure=self.failure))
 
     async def _retrieve(self, message: Message) -> None:
         request = await self._request_with_identifier(message)
@@ -297,50 +284,3 @@ def _open_sink(services: Services, request: Request) -> Sink:
         return services.sink(request)
     assert services.store is not None, "storage is negotiated only where one of them is there"
     return Collector(services.store, request)
-
-
-_END = (Status(codes.SUCCESS), DataSet(b"", UID("")))
-"""What stands for the end of the matches; compared by identity."""
-
-
-class _Matches:
-    """The find handler's matches, as they go out: an exception of the handler ends them and becomes the final status."""
-
-    def __init__(self, provider: Provider, request: Request) -> None:
-        self.status = Status(codes.SUCCESS, service="C-FIND")
-        self._provider = provider
-        self._transfer_syntax = request.context.transfer_syntax
-        self._limit = provider.session.layer.limits.matches
-        self._matches: Iterator[Match | None] = iter(())
-        try:
-            self._matches = iter(provider.services.find(request) if provider.services.find else ())
-        except Exception as error:
-            self.status = provider.failure(error)
-
-    def __iter__(self) -> Iterator[tuple[Status, DataSet] | None]:
-        number = 0
-        while True:
-            try:
-                match = next(self._matches, _END)
-                if match is _END:
-                    return
-                if match is not None and (number := number + 1) > self._limit:
-                    raise Refused(codes.OUT_OF_RESOURCES, f"there are more than {self._limit} matches: ask for fewer")
-                encoded = None if match is None else self._encoded(match)
-            except Exception as error:
-                self.status = self._provider.failure(error)
-                return
-            yield encoded
-
-    def _encoded(self, match: Match) -> tuple[Status, DataSet]:
-        given, identifier = match if isinstance(match, tuple) else (Status(codes.PENDING), match)
-        return pending(given), identifier.encoded_as(self._transfer_syntax)
-
-    def close(self) -> None:
-        """Closes the handler's iterator, if it is one that can be closed."""
-        close = getattr(self._matches, "close", None)
-        try:
-            if close is not None:
-                close()
-        except Exception as error:
-            self._provider.failure(error)

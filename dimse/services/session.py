@@ -192,6 +192,12 @@ class Session:
                 await self._send_source(context, command, data.size, reading.readv)
             self.bytes_sent += data.size
 
+    async def send_all(self, context: AcceptedContext, command: CommandSet, data_sets: Sequence[bytes]) -> None:
+        """Sends a message with this command set for each of the data sets, all in one buffer; for such as are short."""
+        self._check_open()
+        await self.wire.send(self.layer.send_messages(context.id, command.encode(), data_sets))
+        self.bytes_sent += sum(map(len, data_sets))
+
     async def respond(self, context: AcceptedContext, response: CommandSet) -> None:
         """Sends a response without a data set, at the latest when this side waits for the peer.
 

@@ -90,9 +90,13 @@ def find(services: Services, level: str, model: UID = StudyRootFind, /, **keys: 
 def find_with_status(
     services: Services, level: str, model: UID = StudyRootFind, /, **keys: str | Sequence[str] | None
 ) -> list[tuple[Status, DataSet]]:
+    return matches_of(services, request(model, query(level, **keys)))
+
+
+def matches_of(services: Services, asked: Request) -> list[tuple[Status, DataSet]]:
+    """All that an archive finds."""
     assert services.find is not None
-    matches = services.find(request(model, query(level, **keys)))
-    return [match for match in matches if isinstance(match, tuple)]
+    return [match for found in services.find(asked) if isinstance(found, list) for match in found if isinstance(match, tuple)]
 
 
 def move(services: Services, level: str, model: UID = StudyRootMove, /, **keys: str | Sequence[str] | None) -> list[str]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dimse.archive import Archive, plan
 from dimse.archive.attributes import ATTRIBUTES, BY_TAG, Attribute, Level
 from dimse.archive.heads import FIRST_READ, LONGEST_HEAD, Head
-from dimse.archive.query import ROWS_BETWEEN
+from dimse.archive.query import HEADS_AT_ONCE
 from dimse.archive.times import partner_of
 from dimse.data.datasets import DataSet, Tree, encode_tree, query
 from dimse.data.elements import encode_element
@@ -33,7 +33,7 @@ from dimse.data.uids import (
 )
 from dimse.errors import DataError, Refused
 from dimse.services.handlers import Services
-from tests.archive.samples import Sample, find, find_with_status, request, sample, store
+from tests.archive.samples import Sample, find, find_with_status, matches_of, request, sample, store
 
 OWNER = "NOBODY 1.0"
 
@@ -57,9 +57,7 @@ def study(uid: str, tree: Tree, syntax: UID = ExplicitVRLittleEndian) -> Sample:
 
 def ask(services: Services, tree: Tree, level: bytes = b"STUDY", syntax: UID = ExplicitVRLittleEndian) -> list[DataSet]:
     tree = {0x0008_0005: ("CS", b"ISO_IR 192"), 0x0008_0052: ("CS", level), 0x0020_000D: ("UI", b""), **tree}
-    assert services.find is not None
-    matches = services.find(request(StudyRootFind, DataSet(encode_tree(tree, syntax), syntax)))
-    return [match[1] for match in matches if isinstance(match, tuple)]
+    return [match for _, match in matches_of(services, request(StudyRootFind, DataSet(encode_tree(tree, syntax), syntax)))]
 
 
 def uids(found: list[DataSet]) -> list[str]:
@@ -99,8 +97,7 @@ def test_a_big_endian_instance_and_a_big_endian_asker(services: Services) -> Non
     encoded = DataSet.from_pydicom(ds, ExplicitVRBigEndian).encoded
     assert store(services, Sample(encoded, "1.1", transfer_syntax=ExplicitVRBigEndian)) == 0
     asked = query("STUDY", StudyInstanceUID="", AcquisitionMatrix="", ReferencedSeriesSequence="").encoded_as(ExplicitVRBigEndian)
-    assert services.find is not None
-    ((_, match),) = (match for match in services.find(request(StudyRootFind, asked)) if isinstance(match, tuple))
+    ((_, match),) = matches_of(services, request(StudyRootFind, asked))
     assert match.transfer_syntax == ExplicitVRBigEndian
     assert list(match["AcquisitionMatrix"]) == [1, 2]
     (item,) = match["ReferencedSeriesSequence"]
@@ -307,10 +304,9 @@ def test_nothing_that_is_stored_or_asked_breaks_a_search(
     store_anyway(shared, Sample(plain.encoded + more, root))
     tree = {0x0008_0052: ("CS", b"STUDY"), 0x0020_000D: ("UI", f"{root}.1".encode()), **{tag: (vr, raw) for tag, vr, raw in asked}}
     identifier = DataSet(encode_tree(dict(tree), ExplicitVRLittleEndian), ExplicitVRLittleEndian)
-    assert shared.find is not None
     with suppress(Refused):
-        for match in shared.find(replace(request(StudyRootFind, identifier), extended=options)):
-            assert match is None or list(match[1].elements())
+        for _, match in matches_of(shared, replace(request(StudyRootFind, identifier), extended=options)):
+            assert list(match.elements())
 
 
 def store_anyway(services: Services, what: Sample) -> None:
@@ -330,10 +326,10 @@ def test_a_head_longer_than_the_first_read_and_one_beyond_the_limit(services: Se
 
 
 def test_a_search_in_vain_lets_the_peer_be_listened_to(services: Services) -> None:
-    for number in range(2 * ROWS_BETWEEN + 1):
+    for number in range(2 * HEADS_AT_ONCE + 1):
         store(services, sample(f"1.{number}", b""))
     assert services.find is not None
-    assert list(services.find(request(StudyRootFind, query("STUDY", PatientMotherBirthName="Roe")))) == [None, None]
+    assert list(services.find(request(StudyRootFind, query("STUDY", PatientMotherBirthName="Roe")))) == [[], []]
 
 
 @pytest.mark.parametrize(
@@ -418,10 +414,8 @@ def asked(services: Services, attribute: Attribute, key: str, root: str, count: 
         tree |= {0x0020_000E: ("UI", f"{root}.{number}.2".encode())} if level is Level.IMAGE else {}
         tree[attribute.tag] = (attribute.vr, key.encode())
         identifier = DataSet(encode_tree(tree, ExplicitVRLittleEndian), ExplicitVRLittleEndian)
-        assert services.find is not None
         try:
-            matches = services.find(replace(request(StudyRootFind, identifier), extended=options))
-            found += [match[1].encoded for match in matches if isinstance(match, tuple)]
+            found += [match.encoded for _, match in matches_of(services, replace(request(StudyRootFind, identifier), extended=options))]
         except Refused as refused:
             return refused.status
     return found

@@ -22,16 +22,15 @@ from dimse.data.uids import (
 )
 from dimse.errors import Refused
 from dimse.services.handlers import Services
-from tests.archive.samples import request, sample, store
+from tests.archive.samples import matches_of, request, sample, store
 
 RELATIONAL, COMBINED, ZONED = b"\1", b"\0\1", b"\0\0\0\1"
 BOTH = b"\0\1\0\1"
 
 
 def ask(services: Services, level: str, agreed: bytes, model: UID = StudyRootFind, /, **keys: str) -> list[tuple[int, DataSet]]:
-    assert services.find is not None
-    matches = services.find(replace(request(model, query(level, **keys)), extended=agreed))
-    return [(int(match[0]), match[1]) for match in matches if isinstance(match, tuple)]
+    found = matches_of(services, replace(request(model, query(level, **keys)), extended=agreed))
+    return [(int(status), match) for status, match in found]
 
 
 def told(services: Services, level: str, agreed: bytes, of: str, /, **keys: str) -> list[str]:

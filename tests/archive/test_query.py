@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from dimse.archive import Archive
 from dimse.archive.attributes import ATTRIBUTES, BY_TAG, Attribute, Level
+from dimse.archive.identifier import Identifier
 from dimse.archive.index import FIRST_PAGE
 from dimse.archive.matching import clean, matches
+from dimse.archive.plan import Field
+from dimse.archive.values import Value
+from dimse.archive.writer import Writer
 from dimse.data.datasets import DataSet, encode_tree, query
 from dimse.data.sources import FileSource
 from dimse.data.status import PENDING, PENDING_WARNING
@@ -23,6 +27,7 @@ from dimse.data.uids import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     MRImageStorage,
     PatientRootFind,
     PatientRootMove,
@@ -34,7 +39,7 @@ from dimse.data.uids import (
 )
 from dimse.errors import Refused, UsageError
 from dimse.services.handlers import Services
-from tests.archive.samples import PIXELS, find, find_with_status, move, request, sample, store
+from tests.archive.samples import PIXELS, find, find_with_status, matches_of, move, request, sample, store
 
 
 @pytest.fixture
@@ -186,8 +191,7 @@ def test_more_modalities_than_a_value_holds(services: Services) -> None:
         odd = f"{number:04}" * 256
         assert store(services, sample(f"1.2.{number}", b"", StudyInstanceUID="1.3", SeriesInstanceUID=f"1.4.{number}", Modality=odd)) == 0
     asked = query("STUDY", StudyInstanceUID="1.3", ModalitiesInStudy="").encoded_as(ExplicitVRLittleEndian)
-    assert services.find is not None
-    ((_, answer),) = (match for match in services.find(request(StudyRootFind, asked)) if isinstance(match, tuple))
+    ((_, answer),) = matches_of(services, request(StudyRootFind, asked))
     assert [len(modality) for modality in answer["ModalitiesInStudy"]] == [1024] * 63
 
 
@@ -210,7 +214,7 @@ def test_an_identifier_that_cannot_be_read(filled: Services) -> None:
 def test_answers_are_encoded_in_the_transfer_syntax_of_the_request(filled: Services, syntax: UID) -> None:
     keys = {"StudyInstanceUID": "1.1", "SeriesInstanceUID": "1.1.1", "SOPInstanceUID": "1.1.1.1"}
     identifier = DataSet.from_pydicom(query("IMAGE", **keys, InstanceNumber="").dataset, syntax)
-    ((_, match),) = filled.find(request(StudyRootFind, identifier))  # type: ignore[misc]
+    ((_, match),) = matches_of(filled, request(StudyRootFind, identifier))
     assert (match.transfer_syntax, match["InstanceNumber"], match["SOPInstanceUID"]) == (syntax, 1, "1.1.1.1")
 
 
@@ -238,7 +242,7 @@ def test_character_sets_on_both_sides(
     tree = {0x00080052: ("CS", b"STUDY"), 0x00100010: ("PN", asked)}
     tree |= {0x00080005: ("CS", asked_set.encode())} if asked_set else {}
     identifier = DataSet(encode_tree(tree, ExplicitVRLittleEndian), ExplicitVRLittleEndian)  # type: ignore[arg-type]
-    ((_, match),) = services.find(request(StudyRootFind, identifier))  # type: ignore[misc]
+    ((_, match),) = matches_of(services, request(StudyRootFind, identifier))
     told = match["SpecificCharacterSet"]
     assert (told if isinstance(told, str) else "\\".join(told)) == answered_set
     assert "ller" in str(match["PatientName"]) or str(match["PatientName"])[-1] in "郎东"
@@ -258,9 +262,49 @@ def test_more_matches_than_a_page_come_in_order_and_a_stopped_find_holds_nothing
     matches = iter(services.find(request(StudyRootFind, query("STUDY", StudyInstanceUID=""))))  # type: ignore[misc]
     first = next(matches)
     assert store(services, sample("1.3")) == 0  # the find that is not read on does not stand in the way
-    assert isinstance(first, tuple)
+    assert isinstance(first, list)
+    assert len(first) == FIRST_PAGE
     assert isinstance(matches, Iterator)
-    assert len(list(matches)) == len(uids)  # and sees what came while it waited
+    assert sum(map(len, matches)) == len(uids) + 1 - FIRST_PAGE  # and sees what came while it waited
+
+
+def test_long_answers_leave_in_smaller_numbers(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many together as there is room for; one that is longer than that alone."""
+    for number in range(8):
+        comments = "x" * (1000 if number == 3 else 100)
+        assert store(services, sample(f"1.{number}", b"", PatientID=f"P{number}", PatientComments=comments)) == 0
+    monkeypatch.setattr("dimse.archive.query.BYTES_AT_ONCE", 500)
+    asked = query("PATIENT", PatientID="", PatientComments="")
+    assert services.find is not None
+    found = list(services.find(request(PatientRootFind, asked)))
+    assert [[str(match[1]["PatientID"]) for match in each] for each in found] == [  # type: ignore[index,union-attr]
+        ["P0", "P1", "P2"],
+        ["P3"],
+        ["P4", "P5", "P6"],
+        ["P7"],
+    ]
+
+
+FIELD_VRS = ("UI", "LO", "PN", "IS", "US", "FD", "AT", "UT", "UN", "SQ", "")
+FIELDS = [Field(0x0010_0000 | number, vr, slot=number) for number, vr in enumerate(FIELD_VRS)]
+ASCII = st.text(st.characters(max_codepoint=0x7F), max_size=5)
+VALUES = st.tuples(
+    *[ASCII] * 4, st.sampled_from(["", "512", "-1", "40000\\1"]), st.sampled_from(["", "1.5\\-2"]), st.just("00100020"), *[ASCII] * 4
+)  # fmt: skip
+
+
+@given(values=VALUES, other=st.none() | st.integers() | st.binary(max_size=3) | st.just([]) | st.just("Ä") | st.just("1\\" * 33_000))
+@settings(deadline=None)
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+def test_an_answer_in_ascii_is_what_it_would_be_otherwise(syntax: UID, values: tuple[str, ...], other: Value | int | None) -> None:
+    """The usual answers are made another way; anything that is no short ASCII text is left to the one that takes everything."""
+    identifier = Identifier.read(StudyRootFind, query("STUDY").encoded_as(syntax))
+    writer = Writer(identifier, [*FIELDS, Field(0x0020_0010, "SH", constant="ABC")])
+    plain = writer._in_ascii([*values])
+    assert plain == writer._in_any([*values])
+    assert writer.answer([*values]) == DataSet(plain, ExplicitVRLittleEndian if syntax.is_deflated else syntax).encoded_as(syntax)
+    assert writer._in_ascii([*values[:1], other, *values[2:]]) is None
+    assert Writer(identifier, [Field(0x0020_0010, "SH", constant="Ä")])._in_ascii([]) is None
 
 
 def test_patients_without_an_id_are_one_for_each_study(services: Services) -> None:
@@ -414,8 +458,8 @@ def _found(services: Services, attribute: Attribute, level: str, root: UID, key:
         tree[attribute.tag] = key.encode()
         encoded = encode_tree({tag: ("LO", value) for tag, value in tree.items()}, ExplicitVRLittleEndian)
         try:
-            matched = services.find(request(StudyRootFind, DataSet(encoded, ExplicitVRLittleEndian)))  # type: ignore[misc]
-            found += [_text_of(match[1], attribute) for match in matched if isinstance(match, tuple)]
+            matched = matches_of(services, request(StudyRootFind, DataSet(encoded, ExplicitVRLittleEndian)))
+            found += [_text_of(match, attribute) for _, match in matched]
         except Refused:
             return []
     return found

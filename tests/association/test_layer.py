@@ -219,6 +219,16 @@ def test_message_is_cut_to_what_the_peer_takes(max_pdu: int, sizes: tuple[int, i
         assert len(buffers) == 1  # a small message leaves in one piece
 
 
+@pytest.mark.parametrize("max_pdu", [8, 50, 0])
+@pytest.mark.parametrize("sizes", [(), (4,), (0, 67, 68, 4000, 1)])
+def test_several_messages_leave_in_one_piece_as_they_would_one_by_one(max_pdu: int, sizes: tuple[int, ...]) -> None:
+    layer, other = _established(max_pdu), _established(max_pdu)
+    data = [bytes(n % 253 for n in range(size)) for size in sizes]
+    (buffer,) = layer.send_messages(1, b"command!", data)
+    each = [bytes(piece) for one in data for piece in other.send_message(1, b"command!", len(one), scenes.source_of(one))]
+    assert buffer == b"".join(each)
+
+
 def _established(max_pdu: int, *, is_requestor: bool = True) -> UpperLayer:
     """An association with a peer that takes P-DATA-TF PDUs of that length."""
     user = raw_item(0x50, raw_item(0x51, max_pdu.to_bytes(4, "big")))
@@ -252,6 +262,8 @@ def test_no_message_is_sent_where_there_is_no_data_transfer(state: int) -> None:
         assert not layer.established
         with pytest.raises(UsageError, match="Evt9"):
             layer.send_message(1, b"ab")
+        with pytest.raises(UsageError, match="Evt9"):
+            layer.send_messages(1, b"ab", [b"cd"])
         assert layer.data_to_send() == []
 
 
@@ -270,6 +282,8 @@ def test_no_message_is_sent_on_a_context_that_was_not_accepted() -> None:
     for context_id in (3, 5):
         with pytest.raises(UsageError, match=f"presentation context {context_id} was not accepted"):
             layer.send_message(context_id, b"ab")
+        with pytest.raises(UsageError, match=f"presentation context {context_id} was not accepted"):
+            layer.send_messages(context_id, b"ab", [b"cd"])
     assert not trace
     assert layer.state == State.STA6
 

@@ -22,6 +22,7 @@ from dimse.data.uids import (
 )
 from dimse.errors import Aborted, ContextRefused, OperationFailed, ProtocolError, Refused, UsageError
 from dimse.services.handlers import Match, Request, Services
+from dimse.services.handlers import Matches as Found
 from dimse.services.session import MAX_AHEAD, Session
 
 from .drivers import Front
@@ -96,6 +97,49 @@ def test_pending_with_a_warning(front: Front) -> None:
     with front.connect(served, [Context(StudyRootFind, (ImplicitVRLittleEndian,))]) as link:
         assert link.run(script(link.session)) == [0xFF01, 0xFF00, 0]
         assert [number_of(m) for m in link.find(QUERY)] == [1, 2]
+
+
+def test_matches_that_are_there_together(front: Front) -> None:
+    """Each has its own status and comment, and nothing comes of an empty list."""
+    one, other = Status(0xFF00, "one"), Status(0xFF00, "other")
+
+    def find(request: Request) -> Iterator[Found]:
+        yield [match(0), match(1)]
+        yield None
+        yield []
+        yield [(one, match(2)), (one, match(3)), (other, match(4)), match(5), (Status(0xFF01), match(6)), match(7), match(8)]
+        yield match(9)
+
+    async def script(session: Session) -> list[tuple[int | None, str | None, int]]:
+        await session.wire.send([frames(1, request(CommandField.C_FIND_RQ), QUERY.encoded)])
+        got: list[tuple[int | None, str | None, int]] = []
+        while (answer := await answers(session))[0].status:
+            got.append((answer[0].status, answer[0].error_comment, number_of(DataSet(answer[1]))))
+        return got
+
+    served = front.serve(Services(find=find))
+    with front.connect(served, [Context(StudyRootFind, (ImplicitVRLittleEndian,))]) as link:
+        assert [number_of(m) for m in link.find(QUERY)] == list(range(10))
+        told = [(0xFF00, None), (0xFF00, None), (0xFF00, "one"), (0xFF00, "one"), (0xFF00, "other"), (0xFF00, None), (0xFF01, None)]
+        told += [(0xFF00, None)] * 3
+        assert link.run(script(link.session)) == [(*each, number) for number, each in enumerate(told)]
+    with front.connect(served, [StudyRootFind]) as link:  # what is not in the context's transfer syntax
+        assert list(link.find(QUERY)) == [match(n).encoded_as(ExplicitVRLittleEndian) for n in range(10)]
+    assert served.report().failed == 0
+
+
+@pytest.mark.parametrize(("limit", "good"), [(100, 4), (4, 4), (3, 3), (2, 2), (0, 0)])
+def test_a_list_of_which_one_is_no_match(wide_front: Front, limit: int, good: int) -> None:
+    """Those before it, and those within the limit, go out; nothing behind it does."""
+    find = [[match(0), match(1)], [match(2), match(3), "text", match(5)], [match(6)]]
+    served = wide_front.serve(Services(find=lambda request: find), limits=Limits(matches=limit))  # type: ignore[arg-type,return-value]
+    found: list[int] = []
+    with wide_front.connect(served, [StudyRootFind, Verification]) as link:
+        with pytest.raises(OperationFailed) as caught:
+            found.extend(map(number_of, link.find(QUERY)))
+        assert caught.value.status == (0x0110 if limit > 4 else 0xA700)
+        assert link.echo().ok
+    assert found == list(range(good))
 
 
 @pytest.mark.parametrize(

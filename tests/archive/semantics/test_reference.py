@@ -18,7 +18,7 @@ from dimse.data.datasets import DataSet
 from dimse.data.uids import CTImageStorage, ExplicitVRLittleEndian, StudyRootFind
 from dimse.errors import Refused
 from dimse.services.handlers import Request, Services
-from tests.archive.samples import PEER, Sample, store
+from tests.archive.samples import PEER, Sample, matches_of, store
 from tests.archive.semantics import reference
 from tests.archive.semantics.reference import LEVELS, Entity, NoKeyError
 from tests.archive.semantics.row import RELATIONAL
@@ -216,9 +216,8 @@ def found(services: Services, root: int, level: str, keys: Mapping[str, str]) ->
     identifier = DataSet(encoded, ExplicitVRLittleEndian)
     command = CommandSet(CommandField.C_FIND_RQ, message_id=1, priority=0, command_data_set_type=0, affected_sop_class_uid=StudyRootFind)
     request = Request(PEER, command, AcceptedContext(1, StudyRootFind, ExplicitVRLittleEndian), identifier, RELATIONAL)
-    assert services.find is not None
     try:
-        answers = [match[1] for match in services.find(request) if isinstance(match, tuple)]
+        answers = [match for _, match in matches_of(services, request)]
     except Refused as refused:
         return [f"{refused.status:04X}"]
     return sorted(str(answer[unique]) for answer in answers)

@@ -12,7 +12,7 @@ from dimse.data.commands import CommandField, CommandSet
 from dimse.data.datasets import DataSet
 from dimse.errors import Refused
 from dimse.services.handlers import Request, Services
-from tests.archive.samples import PEER, store
+from tests.archive.samples import PEER, matches_of, store
 from tests.archive.semantics.row import Row, answered, expected_answer
 from tests.archive.semantics.stored import collections
 from tests.archive.semantics.table import ROWS
@@ -38,9 +38,7 @@ def ask(services: Services, row: Row) -> list[tuple[int, DataSet]]:
     command = CommandSet(CommandField.C_FIND_RQ, message_id=1, priority=0, command_data_set_type=0, affected_sop_class_uid=row.model)
     identifier = row.identifier()
     context = AcceptedContext(1, row.model, identifier.transfer_syntax)
-    assert services.find is not None
-    matches = services.find(Request(PEER, command, context, identifier, row.options))
-    return [(int(match[0]), match[1]) for match in matches if isinstance(match, tuple)]
+    return [(int(status), match) for status, match in matches_of(services, Request(PEER, command, context, identifier, row.options))]
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])

@@ -80,13 +80,16 @@ class SocketWire:
             return self._after(self.layer.receive(ahead))
         if self._channel is not None and self._channel.at_end:
             return self._after(self.layer.receive_eof())
-        now = time.monotonic()
-        due = self.layer.deadline(now) if wait else None  # asking arms the wait, and while a handler works nobody waits
-        if wait and due is not None and due <= now:
-            return self._after(self.layer.timeout(now))
-        self._waiting_since = now if wait else None
         try:
-            chunk = self._receive(None if due is None else due - now) if wait else self._receive_now()
+            if wait:
+                now = time.monotonic()
+                due = self.layer.deadline(now)  # asking arms the wait, and while a handler works nobody waits
+                if due is not None and due <= now:
+                    return self._after(self.layer.timeout(now))
+                self._waiting_since = now
+                chunk = self._receive(None if due is None else due - now)
+            else:
+                chunk = self._receive_now()
         except BlockingIOError:
             return self._after(self.layer.timeout(time.monotonic())) if wait else []
         except OSError as error:
@@ -147,9 +150,10 @@ class SocketWire:
         if seconds != self._wait and (seconds is None or self._wait is None or abs(seconds - self._wait) > seconds / 10):
             _set_timeout(self._socket, socket.SO_RCVTIMEO, seconds)
             self._wait = seconds
-        chunk = self._socket.recv(self.layer.read_size)
-        if QUICKACK is not None:
-            self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)  # the kernel forgets it: renewed after each read
+        size = self.layer.read_size
+        chunk = self._socket.recv(size)
+        if len(chunk) < size and QUICKACK is not None:  # the kernel forgets it; as long as reads are full nobody waits for our ACK
+            self._socket.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
         return chunk
 
     def _receive_for_handshake(self, channel: Channel, due: float | None, late: TimedOut) -> None:

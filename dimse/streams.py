@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from dimse.association.events import Event
-from dimse.association.layer import UpperLayer
+from dimse.association.layer import READ_SIZE, UpperLayer
 from dimse.association.table import State
 from dimse.errors import AssociationError, TimedOut, TLSFailed, Unreachable
 from dimse.services.handlers import Address
@@ -70,7 +70,8 @@ class StreamWire(asyncio.Protocol):
         self.layer.connected(self.address)  # behind it: whoever serves the connection sees its end, also where a trace raises
 
     def data_received(self, data: bytes) -> None:
-        self._socket_option(QUICKACK)
+        if len(data) < READ_SIZE:  # as long as reads are full nobody waits for our ACK
+            self._socket_option(QUICKACK)
         self._chunks.append(data)
         if len(self._chunks) >= MAX_CHUNKS and self._transport is not None:
             self._transport.pause_reading()

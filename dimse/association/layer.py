@@ -190,16 +190,14 @@ class UpperLayer:
         self._request_data(context_id)
         head = pdu.frames(context_id, True, command, self.max_pdu)
         if length is None or readv is None:
-            return iter((head,)) if self._witness is None else self._leaving([head])
+            return self._leaving([head])
         return self._leaving(pdu.stream(context_id, self.max_pdu, length, readv, head=head))
 
     def hold_message(
         self, context_id: int, command: bytes, length: int | None = None, readv: Callable[[list[memoryview]], int] | None = None
-    ) -> int:
-        """As `send_message`, of a small message that leaves with `data_to_send`, and so with others; returns how many bytes that are."""
-        message = b"".join(self.send_message(context_id, command, length, readv))
-        self._outgoing.append(message)
-        return len(message)
+    ) -> None:
+        """As `send_message`, of a small message: it leaves with `data_to_send`, and so together with others."""
+        self._outgoing.append(b"".join(self.send_message(context_id, command, length, readv)))
 
     def send_messages(self, context_id: int, command: bytes, data_sets: Sequence[bytes]) -> Iterator[bytes | memoryview]:
         """The one buffer of several messages that have the same command set, and each a data set of its own (Evt9).

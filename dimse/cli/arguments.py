@@ -252,6 +252,11 @@ def count(text: str) -> int:
     return _number(text, 1, 1_000_000_000, "a count")
 
 
+def window(text: str) -> int:
+    """An asynchronous operations window, whose field has 16 bits (PS3.7 D.3.3.3)."""
+    return _number(text, 0, 0xFFFF, "a count of operations")
+
+
 def size(text: str) -> int:
     """A number of bytes, with a unit perhaps: 500 GB, 2TiB, 4096."""
     number, unit = text.strip(), ""

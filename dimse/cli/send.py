@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from dimse.blocking import Association
-from dimse.cli.arguments import Parser
+from dimse.cli.arguments import Parser, window
 from dimse.cli.failures import BROKEN, DONE, FAILED, INTERRUPTED, USAGE, Failure, broken, os_words
 from dimse.cli.output import Output, clean, in_bytes, in_seconds, plural
 from dimse.cli.peer import Target, context_words, release
@@ -25,6 +25,8 @@ from dimse.services.plan import Batch, batches
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """A DICOMDIR: a table of contents and no instance (PS3.10 8.6)."""
+OPERATIONS = 64
+"""Files under way at once that a peer is asked for. Most grant one."""
 MAX_FRUITLESS = 3
 """Associations in a row that end before anything was answered on them: then it is not the files, and there is no going on."""
 
@@ -34,6 +36,13 @@ def parser() -> Parser:
     command = Parser("send", "Sends files, and all files below folders (C-STORE). What is not DICOM is named and skipped.")
     command.add_peer()
     command.add_argument("paths", metavar="PATH", nargs="+", help="files and folders")
+    command.add_argument(
+        "--operations",
+        metavar="N",
+        type=window,
+        default=OPERATIONS,
+        help=f"files under way at once, as far as the peer grants it (asynchronous operations window; {OPERATIONS}; 0: no limit)",
+    )
     command.add_json()
     for option, words in (("+sd", "--scan-directories"), ("+r", "--recurse")):
         command.add_argument(option, words, action="store_true", help="as with dcmsend; folders are always searched, with all below them")
@@ -49,7 +58,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     if not sources:
         raise Failure(USAGE, f"nothing to send: {plural(tally.skipped + tally.failed, 'file')} looked at, none that can be sent")
     tally.waiting = len(sources)
-    target = Target.of(args, out)
+    target = replace(Target.of(args, out), operations=args.operations)
     start = time.perf_counter()
     try:
         with Progress(out, f"sending to {target.called}", sum(s.size for s in sources), is_bytes=True) as progress:
@@ -104,8 +113,10 @@ class Tally:
             self.out.note(f"failed: {clean(source.path)}: {clean(status.comment if status.local else status)}")
         elif status:
             self.out.note(f"warning: {clean(source.path)}: {clean(status)}")
-        else:
-            self.out.detail(f"sent: {clean(source.path)}: {status}")
+        elif self.out.verbose:
+            self.out.note(f"sent: {clean(source.path)}: {status}")
+        if not self.out.json:  # thousands of files: no words that nobody is to read
+            return
         self.out.result(
             {
                 "result": "sent" if status.ok else "failed",
@@ -222,15 +233,20 @@ class _CountedReading:
 def _send(target: Target, batch: Batch[_Counted], tally: Tally, out: Output) -> None:
     """Sends what one association can carry. If that ends early, the file under way has failed and the rest goes over another one.
 
-    Raises `Failure` if none comes to be, if there is no rest, or if several in a row end without any answer.
+    If several were under way, nobody knows at which it ended: they go again with the rest, one after the other. Raises `Failure` if
+    no association comes to be, if there is no rest, or if several in a row end without any answer.
     """
     waiting = {id(source): source for source in batch.sources}
     fruitless = 0
     while waiting:
         before = len(waiting)
-        failure = _send_waiting(target, batch, waiting, tally, out)
+        failure, under_way = _send_waiting(target, batch, waiting, tally, out)
         if failure is None:
             return
+        if under_way > 1:
+            target = replace(target, operations=1)
+            out.error(f"{failure}; going on, one file after the other")
+            continue
         fruitless = fruitless + 1 if len(waiting) == before else 0
         if waiting:
             tally.lose(waiting.pop(next(iter(waiting))).file)
@@ -239,8 +255,13 @@ def _send(target: Target, batch: Batch[_Counted], tally: Tally, out: Output) -> 
         out.error(f"{failure}; going on with the next file")
 
 
-def _send_waiting(target: Target, batch: Batch[_Counted], waiting: dict[int, _Counted], tally: Tally, out: Output) -> Failure | None:
-    """Sends what is waiting, which becomes less with each answer, over one association; how that ended, if it ended early."""
+def _send_waiting(
+    target: Target, batch: Batch[_Counted], waiting: dict[int, _Counted], tally: Tally, out: Output
+) -> tuple[Failure | None, int]:
+    """Sends what is waiting, which becomes less with each answer, over one association.
+
+    How that ended, if it ended early, and how many files may have been under way then.
+    """
     association = target.connect(batch.contexts, out)
     tally.associations += 1
     try:
@@ -251,12 +272,12 @@ def _send_waiting(target: Target, batch: Batch[_Counted], waiting: dict[int, _Co
             tally.answer(source.file, status)
     except (AssociationError, ProtocolError) as error:
         association.abort()
-        return broken(str(target), error)
+        return broken(str(target), error), min(association.operations or len(waiting), len(waiting))
     except BaseException:
         association.abort()
         raise
     release(association, out)
-    return None
+    return None, 0
 
 
 def _tell_refused(association: Association, batch: Batch[_Counted], out: Output) -> None:

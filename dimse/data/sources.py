@@ -109,9 +109,9 @@ class FileSource:
         source._fill(path, sop_class_uid, sop_instance_uid, transfer_syntax, offset, size)
         return source
 
-    def _fill(self, path: Path, sop_class_uid: UID, sop_instance_uid: UID, transfer_syntax: UID, offset: int, size: int) -> None:
+    def _fill(self, path: str | Path, sop_class_uid: UID, sop_instance_uid: UID, transfer_syntax: UID, offset: int, size: int) -> None:
         fill = object.__setattr__
-        fill(self, "path", Path(path))  # a str does as well
+        fill(self, "path", path if isinstance(path, Path) else Path(path))
         fill(self, "sop_class_uid", sop_class_uid)
         fill(self, "sop_instance_uid", sop_instance_uid)
         fill(self, "transfer_syntax", transfer_syntax)
@@ -137,16 +137,15 @@ class FileReading:
                 f"{source.path}: the file has {length} bytes and had {source.offset + source.size} when it was looked at",
                 advice="send files only when whoever writes them has finished",
             )
-        self.rewind()
 
     def rewind(self) -> None:
         """Begins once more with the first byte of the data set."""
         self._left = self._size
-        os.lseek(self._fd, self._offset, os.SEEK_SET)
 
     def readv(self, holes: list[memoryview]) -> int:
         """Fills the holes in order by one system call (see `Reading`)."""
-        count = os.readv(self._fd, holes if len(holes) <= MAX_HOLES else holes[:MAX_HOLES])
+        at = self._offset + self._size - self._left
+        count = os.preadv(self._fd, holes if len(holes) <= MAX_HOLES else holes[:MAX_HOLES], at)
         if count == 0 and self._left > 0 and any(holes):
             raise DataError(f"{self._path}: the file became shorter while it was read: {self._left} bytes are missing")
         self._left -= count

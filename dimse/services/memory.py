@@ -146,8 +146,7 @@ class MemoryWire:
         return events
 
     async def send(self, buffers: Iterable[bytes | memoryview]) -> None:
-        for outgoing in self.layer.data_to_send():
-            self._write(outgoing)
+        self._write(b"".join(self.layer.data_to_send()))
         for buffer in buffers:
             self._write(bytes(buffer))
 

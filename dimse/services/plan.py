@@ -78,12 +78,15 @@ def batches(sources: Sequence[S], limit: int = MAX_CONTEXTS) -> Iterator[Batch[S
     """Shares instances out over as many associations as their contexts need, `limit` contexts each; the order is kept."""
     wanted, contexts = _Wanted(), dict[Context, None]()
     taken: list[S] = []
+    kinds = set[tuple[UID, UID]]()
     for source in sources:
-        its = wanted[source.sop_class_uid, source.transfer_syntax]
-        if taken and len(contexts.keys() | set(its)) > limit:
-            yield Batch(tuple(contexts), tuple(taken))
-            contexts, taken = {}, []
-        contexts.update(dict.fromkeys(its))
+        kind = source.sop_class_uid, source.transfer_syntax
+        if kind not in kinds:
+            if taken and len(contexts.keys() | set(wanted[kind])) > limit:
+                yield Batch(tuple(contexts), tuple(taken))
+                contexts, taken, kinds = {}, [], set()
+            contexts.update(dict.fromkeys(wanted[kind]))
+            kinds.add(kind)
         taken.append(source)
     if taken:
         yield Batch(tuple(contexts), tuple(taken))

@@ -269,7 +269,7 @@ class Provider:
 
     async def _respond(self, message: Message, status: Status) -> None:
         self._count(message, status)
-        await self.session.respond(message.context, message.command.response(status))
+        await self.session.send_soon(message.context, message.command.response(status))
 
     def _count(self, message: Message, status: Status) -> None:
         name = message.command.service or message.command.name

@@ -107,7 +107,7 @@ async def store_all(
                 try:
                     context, fitted = await _fit(session, source)
                     command = _store_rq(session, context, fitted, originator)
-                    await session.send(context, command, fitted)
+                    await (session.send(context, command, fitted) if window == 1 else session.send_soon(context, command, fitted))
                 except (ContextRefused, DataError, OSError) as error:
                     yield source, not_sent(error)
                 else:

@@ -47,7 +47,9 @@ MAX_AHEAD = 64
 
 
 MAX_HELD = 8
-"""Responses that wait for others to leave with: fewer than a window lets come, so that the peer goes on sending meanwhile."""
+"""Messages that wait for others to leave with: fewer than a window has, so that both sides work at once."""
+SMALL = 16_384
+"""Bytes of a data set that is worth waiting: larger ones fill a buffer of their own."""
 
 
 class PeerReleased(AssociationError):
@@ -198,20 +200,33 @@ class Session:
         await self.wire.send(self.layer.send_messages(context.id, command.encode(), data_sets))
         self.bytes_sent += sum(map(len, data_sets))
 
-    async def respond(self, context: AcceptedContext, response: CommandSet) -> None:
-        """Sends a response without a data set, at the latest when this side waits for the peer.
+    async def send_soon(self, context: AcceptedContext, command: CommandSet, data: Source | None = None) -> None:
+        """As `send`, at the latest when this side waits for the peer: small messages leave together, by one system call for several.
 
-        So responses to requests that came together leave together: a system call, and often a wake-up of the peer, for several.
+        Raises `DataError` for a small source that cannot be read; nothing of it has left then, and the association goes on.
         """
+        if data is not None and data.size > SMALL:
+            await self.send(context, command, data)
+            return
         self._check_open()
-        self.layer.hold_message(context.id, response.encode())
+        if data is None:
+            self.layer.hold_message(context.id, command.encode())
+        else:
+            self._hold(context, command, data)
         self._held += 1
         if self._held == MAX_HELD:
-            await self._let_go()
+            self._held = 0
+            await self.wire.send(())
 
-    async def _let_go(self) -> None:
-        self._held = 0
-        await self.wire.send(())
+    def _hold(self, context: AcceptedContext, command: CommandSet, source: Source) -> None:
+        with source.open() as reading:
+            try:
+                self.layer.hold_message(context.id, command.encode(), source.size, reading.readv)
+            except (DataError, OSError, UsageError):
+                raise
+            except Exception as error:  # whatever a source does
+                raise DataError(f"a data set could not be read to its end: {type(error).__name__}: {error}") from error
+        self.bytes_sent += source.size
 
     def _check_open(self) -> None:
         """Raises what ended the association, if it has ended: the event may still lie behind messages that came before it."""
@@ -446,6 +461,11 @@ class Negotiated:
     def extended(self) -> Mapping[str, bytes]:
         """What the peer granted of the application information that was proposed, by SOP class (PS3.7 D.3.3.5)."""
         return self.session.agreement.extended
+
+    @property
+    def operations(self) -> int:
+        """How many operations may be under way at once, as far as this side asked and the peer granted (PS3.7 D.3.3.3); 0: no limit."""
+        return self.session.agreement.operations
 
     @property
     def max_pdu(self) -> int:

@@ -242,6 +242,28 @@ def test_a_file_that_ends_the_association_does_not_stop_the_rest(run: Run, servi
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("operations", ["1", "0", "64"])
+def test_what_was_under_way_together_goes_again_alone(operations: str, run: Run, serving: Start, tmp_path: Path) -> None:
+    for number in range(1, 6):
+        write_instance(tmp_path / str(number), f"1.2.{number}")
+    provider = Aborting("1.2.4")
+    said = run("send", "--json", "--operations", operations, HOST, serving(dimse.Services(store=provider)), tmp_path)
+    provider.join()
+    assert said.code == 4
+    assert sorted(set(provider.kept)) == ["1.2.1", "1.2.2", "1.2.3", "1.2.5"]
+    assert [r["sop_instance_uid"] for r in said.results if r["result"] == "failed"] == ["1.2.4"]
+    assert (said.results[-1]["sent"], said.results[-1]["failed"], said.results[-1]["left"]) == (4, 1, 0)
+    assert ("going on, one file after the other" in said.err) is (operations != "1")
+
+
+@pytest.mark.parametrize("window", ["-1", "65536", "many"])
+def test_a_window_is_a_count(window: str, run: Run, tmp_path: Path) -> None:
+    said = run("send", "--operations", window, HOST, 104, tmp_path)
+    assert said.code == 2
+    assert "a count of operations" in said.err
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_peer_that_answers_nothing_is_given_up(run: Run, serving: Start, tmp_path: Path) -> None:
     for number in range(1, 6):
         write_instance(tmp_path / str(number), f"1.2.{number}")

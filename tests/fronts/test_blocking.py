@@ -364,6 +364,8 @@ def test_a_trace_that_raises(caplog: pytest.LogCaptureFixture) -> None:
                 ask(before_asking)
             broken.clear()
             assert ask(broken.clear)
+            with server._change:  # else its end, which comes behind the client's, is traced too
+                assert server._change.wait_for(lambda: not server._wires, 10)
     assert (server._visitors._strangers, server._visitors._associated, server._wires) == ({}, {}, set())
     assert [r.getMessage().split(":")[0].split(" 127")[0] for r in caplog.records] == ["cannot accept a connection", "serving"]
 

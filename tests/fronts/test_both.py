@@ -129,7 +129,7 @@ class Watched:
 
 
 def test_socket_options(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TCP_NODELAY on both sides from the start, TCP_QUICKACK renewed after each read."""
+    """TCP_NODELAY on both sides from the start, TCP_QUICKACK renewed after each read that took all there was."""
     watched: list[Watched] = []
     for module in (blocking.SocketWire, aio.StreamWire):
         real = module.pump

@@ -19,7 +19,8 @@ from dimse.association.negotiation import AcceptedContext, Context
 from dimse.data.commands import CommandField
 from dimse.data.datasets import DataSet
 from dimse.data.elements import elements
-from dimse.data.sources import BytesSource, FileSource, Reading, Source
+from dimse.data.part10 import read_meta
+from dimse.data.sources import BytesReading, BytesSource, FileSource, Reading, Source
 from dimse.data.status import Status
 from dimse.data.uids import (
     MPEG4HP41,
@@ -37,13 +38,14 @@ from dimse.data.uids import (
 )
 from dimse.errors import Aborted, ContextRefused, DataError, Refused, UsageError, without_values
 from dimse.services.handlers import Answer, Peer, Request, Services, Sink
+from dimse.services.memory import MemoryWire
 from dimse.services.messages import Message
 from dimse.services.plan import contexts_for
 from dimse.services.receiving import Collector
 from dimse.services.reception import Reception
 from dimse.services.scp import MAX_ERRORS
 from dimse.services.session import Session
-from dimse.services.sinks import FolderSink
+from dimse.services.sinks import MAX_HEADS, FolderSink
 
 from .drivers import Front, Memory
 from .samples import QUERY, Account, Mover, instance, real_instance, request, respond
@@ -64,6 +66,38 @@ def test_bytes_arrive_as_they_are(front: Front, size: int) -> None:
     assert (request.command.affected_sop_instance_uid, request.context.transfer_syntax) == ("1.2.826.0.1.1", ExplicitVRLittleEndian)
     assert request.peer.calling == "SENDER"
     assert account.calls == ["open", "write", "finish"]
+
+
+def test_small_instances_under_way_leave_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window's worth of requests, and of answers, in few pieces; and one of the instances large, one not to be read."""
+    sent: list[int] = []
+    write = MemoryWire._write
+
+    def counted(self: MemoryWire, buffer: bytes) -> None:
+        sent.extend([len(buffer)] if buffer else [])
+        write(self, buffer)
+
+    monkeypatch.setattr(MemoryWire, "_write", counted)
+    front, account = Memory(), Account()
+    served = front.serve(Services(sink=account.sink))
+    sources: list[Source] = [instance(n, 100) for n in range(60)]
+    sources[20], sources[30] = instance(20, 40_000), Unreadable(OSError(5, "gone bad"))
+    sources[40], sources[50] = Unreadable(ValueError("whatever")), Unreadable(None)
+    with front.connect(served, [CTImageStorage], operations=16) as link:
+        answers = dict(link.store_all(sources))
+        assert link.session.bytes_sent == sum(s.size for s, status in answers.items() if status.ok)
+    assert len(answers) == 60
+    failed = {sources.index(source): (status.local, status.comment) for source, status in answers.items() if not status.ok}
+    assert failed == {
+        30: (True, "not sent: [Errno 5] gone bad"),
+        40: (True, "not sent: a data set could not be read to its end: ValueError: whatever"),
+        50: (
+            True,
+            f"not sent: a data set could not be read to its end: EOFError: {TOO_SHORT}",
+        ),
+    }
+    assert account.stored == {s.sop_instance_uid: s.encoded for s in sources if isinstance(s, BytesSource)}
+    assert len(sent) < 40
 
 
 @pytest.mark.parametrize("what", ["a/path.dcm", Path("a/path.dcm"), DataSet(b"", ImplicitVRLittleEndian)])
@@ -204,6 +238,9 @@ def test_what_cannot_be_sent(front: Front) -> None:
     assert served.report().counts == {"C-STORE": 1}
 
 
+TOO_SHORT = "the source of the data set ended before the length that was given for it"
+
+
 class Broken:
     """A source that fails when it is opened, or when it is read: it gives fewer bytes than it has announced, or raises."""
 
@@ -220,6 +257,18 @@ class Broken:
         if self._opening:
             raise self._opening
         return _Cut(self._reading)
+
+
+class Unreadable(Broken):
+    """A small one."""
+
+    size = 600
+
+    def __init__(self, reading: Exception | None) -> None:
+        super().__init__(reading=reading)
+
+    def open(self) -> Reading:
+        return _Cut(self._reading) if self._reading else BytesReading(b"x")
 
 
 class _Cut:
@@ -445,6 +494,36 @@ def test_folder_sink_sweeps_what_nobody_writes_any_more(tmp_path: Path) -> None:
     FolderSink(tmp_path)
     assert writing.finish() is None
     assert sorted(tmp_path.iterdir()) == sorted([link, *others, tmp_path / "1.2.3.dcm"])
+
+
+def test_folder_sink_of_many_kinds(tmp_path: Path) -> None:
+    """Peers choose what they call themselves: the heads of no more kinds than some are remembered, and all are right."""
+    folder = FolderSink(tmp_path)
+    for number in range(2 * MAX_HEADS + 1):
+        command = request(CommandField.C_STORE_RQ, affected_sop_instance_uid=f"1.2.{number}")
+        writing = folder.open(
+            Request(Peer(f"AE{number}", "", "host:1"), command, AcceptedContext(1, CTImageStorage, ExplicitVRLittleEndian))
+        )
+        assert writing.finish() is None
+        meta, _ = read_meta((tmp_path / f"1.2.{number}.dcm").read_bytes())
+        assert (meta.media_storage_sop_instance_uid, meta.source_application_entity_title) == (f"1.2.{number}", f"AE{number}")
+        assert len(folder._heads) <= MAX_HEADS
+
+
+def test_folder_sink_without_data_that_cannot_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set without a byte has a head, and that may not fit."""
+    from dimse.services import sinks
+
+    folder = FolderSink(tmp_path)
+    writing = folder.open(
+        Request(Peer("", "", "host:1"), request(CommandField.C_STORE_RQ), AcceptedContext(1, CTImageStorage, ExplicitVRLittleEndian))
+    )
+    full = _Os(os)
+    full.fails = "writev"
+    monkeypatch.setattr(sinks, "os", full)
+    with pytest.raises(Refused, match="No space left"):
+        writing.finish()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("free", "total", "reserve", "fits"), [

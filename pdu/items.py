@@ -9,12 +9,12 @@ read. What the values mean together (duplicates, even context ids, ...) is for t
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar, Self, TypeAlias, TypeVar, get_args
 
 from . import fields
 from .codes import DICOM_APPLICATION_CONTEXT, AbortReason, ItemType
 from .fields import Cursor
+from .values import dataclass, field
 
 
 class _Item:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from struct import Struct
 from typing import ClassVar, Self, TypeAlias, TypeVar, get_args
 
@@ -22,6 +21,7 @@ from .items import (
     UserItem,
     read_items,
 )
+from .values import dataclass
 
 HEADER_LENGTH = 6
 """PDU type, a reserved byte and the length of what follows, in front of every PDU (PS3.8 9.3.1)."""

@@ -36,7 +36,7 @@ class Floor:
 
 
 FLOORS = (
-    Floor("pdu", (), only=frozenset({"__future__", "struct", "enum", "dataclasses", "typing", "collections"})),
+    Floor("pdu", (), only=frozenset({"__future__", "struct", "enum", "operator", "types", "typing", "collections", "dataclasses"})),
     Floor("dimse.errors", ("pdu", "dimse.data"), forbidden=IO | CLOCKS | LOGS | {"sqlite3"}),
     Floor("dimse.data", ("pdu", "dimse.errors"), forbidden=IO | CLOCKS | LOGS | {"sqlite3"}),
     Floor(
@@ -163,6 +163,12 @@ def test_heavy_modules_are_imported_inside_functions_only(lazy: str) -> None:
         if found.at_load and found.name.split(".")[0] == lazy
     ]
     assert wrong == []
+
+
+def test_dataclasses_are_those_of_pdu_values() -> None:
+    """`dataclasses` loads inspect and compiles whatever it makes; only what a client command does not load may import it at once."""
+    at_once = {module for module in _modules() for found in _imports(module) if found.at_load and found.name == "dataclasses"}
+    assert at_once == {"dimse.archive.options", "dimse.archive.repair", "dimse.cli.reindex", "dimse.tracing.describe"}
 
 
 def test_the_reader_of_imports_sees_every_form() -> None:

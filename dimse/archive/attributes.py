@@ -6,9 +6,10 @@ that asks for it is answered from there, more slowly (see `heads`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from pdu.values import dataclass
 
 
 class Level(IntEnum):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from dimse.archive.stored import StoredSource
 from dimse.data.part10 import FileMeta, scan_meta
 from dimse.data.uids import UID
 from dimse.errors import DataError
+from pdu.values import dataclass
 
 Progress = Callable[[int, int], object]
 """Told how much is done, of how much."""

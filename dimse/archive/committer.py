@@ -15,13 +15,13 @@ import errno
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
 from dimse.archive.files import Files
 from dimse.archive.index import Header, Index, Instance, Known, Writing
 from dimse.archive.layout import REPLACED, Layout, name_of
+from pdu.values import dataclass, field
 
 MOST: Final = 64
 """Instances that one transaction takes: an instance waits for at most one such batch before its own."""

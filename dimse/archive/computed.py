@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from dimse.archive.attributes import Level
 from dimse.archive.matching import Place
+from pdu.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ as if the attribute were in the index.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ from dimse.data.deflate import inflating
 from dimse.data.elements import Element, elements
 from dimse.data.uids import UID, ExplicitVRLittleEndian
 from dimse.errors import DataError, OddData
+from pdu.values import dataclass
 
 FIRST_READ: Final = 32_768
 """Bytes of a data set that are read at first: what stands before Pixel Data is nearly always less."""

@@ -7,7 +7,6 @@ level above it is given by one value of its unique key.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -33,6 +32,7 @@ from dimse.data.uids import (
     StudyRootMove,
 )
 from dimse.errors import DataError, Refused
+from pdu.values import dataclass
 
 MODELS: Final = {
     **dict.fromkeys((PatientRootFind, PatientRootMove, PatientRootGet), (Level.PATIENT, Level.STUDY, Level.SERIES, Level.IMAGE)),

@@ -19,7 +19,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -36,6 +35,7 @@ from dimse.archive.matching import Condition, clean, words
 from dimse.archive.schema import INSERT, STORED, VERSION, make_tables, transaction, word_rows
 from dimse.archive.texts import decode
 from dimse.errors import UsageError
+from pdu.values import dataclass, field
 
 FIRST_PAGE, LARGEST_PAGE = 32, 512
 """Rows of a search that are read at once: few at first, for a quick first answer; more later, since each page searches anew."""

@@ -15,7 +15,6 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -25,6 +24,7 @@ from dimse.archive.files import Files
 from dimse.data.part10 import FileMeta
 from dimse.data.uids import UID
 from dimse.errors import UsageError
+from pdu.values import dataclass
 
 DIGEST_CREATOR: Final = UID("2.25.58804854023838707234848577964265912601")
 """Private Information Creator UID (0002,0100) of files whose (0002,0102) is the SHA-256 of their data set."""

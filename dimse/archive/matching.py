@@ -24,7 +24,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -32,6 +31,7 @@ from dimse.archive.moments import key_span, span
 from dimse.archive.names import key_words, name_words, sound
 from dimse.archive.options import Options
 from dimse.archive.patterns import fits
+from pdu.values import dataclass, field
 
 MAX_TEXT: Final = 10_240
 """Characters of one value of a key that may match: what the longest text that people enter, LT, may have (PS3.5 6.2)."""

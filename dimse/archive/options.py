@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final, Self
 
 from dimse.data.uids import UID
 from dimse.services.offer import GET_MODELS, MOVE_MODELS
 from dimse.services.options import FIND_MODELS
+from pdu.values import dataclass
 
 _OFFERED: Final = {
     **dict.fromkeys(FIND_MODELS, bytes((1, 1, 1, 1, 0, 1, 1))),

@@ -7,7 +7,6 @@ that only the files have, and dates and times where they are told in the asker's
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from dimse.archive.attributes import BY_TAG, TIMEZONE, TIMEZONE_OFFSET, UNIQUE_KEYS, Attribute, Level
@@ -18,6 +17,7 @@ from dimse.archive.index import Search
 from dimse.archive.matching import UNIVERSAL, Condition, Kind, Place, condition, joined
 from dimse.archive.schema import INDEXED_DATES, word_tag
 from dimse.archive.values import Value
+from pdu.values import dataclass, field, replace
 
 RETRIEVE_AE_TITLE: Final = 0x0008_0054
 INSTANCE_AVAILABILITY: Final = 0x0008_0056

@@ -7,7 +7,6 @@ pending with FF01H (PS3.4 C.4.1.1.4). An instance whose file cannot be read has 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from dimse.archive.attributes import Level
@@ -22,6 +21,7 @@ from dimse.data.datasets import DataSet
 from dimse.data.status import DATASET_MISMATCH
 from dimse.data.uids import UID
 from dimse.errors import DataError, Refused
+from pdu.values import dataclass
 
 ROWS_AT_ONCE = 32
 """Rows whose answers leave together, and behind which the peer is listened to: a millisecond's work."""

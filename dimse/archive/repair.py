@@ -18,7 +18,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from dimse.archive.files import Files
 from dimse.archive.index import MISSING, Header, Index, Instance, Search, Writing, condition
 from dimse.archive.layout import REPLACED, Layout, files_below, lock, name_of, set_aside
 from dimse.errors import DataError, UsageError
+from pdu.values import dataclass
 
 ASKED_FOR: Final = "as was asked for"
 AT_ONCE: Final = 256

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from typing import Final, Protocol
@@ -23,6 +22,7 @@ from dimse.data.elements import scan
 from dimse.data.status import CANNOT_UNDERSTAND, DATASET_MISMATCH, OUT_OF_RESOURCES
 from dimse.data.uids import UID
 from dimse.errors import DataError, Refused
+from pdu.values import dataclass
 
 HELD: Final = 1_048_576
 """Bytes of a data set that are kept in memory before it needs a file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from dimse.data.sources import BytesReading, FileReading, FileSource, Reading
 from dimse.data.uids import UID
 from dimse.errors import DataError
+from pdu.values import dataclass
 
 AT_ONCE: Final = 1_048_576
 """Bytes of a data set that are read at once: so many are looked through in memory, and handed out from there."""

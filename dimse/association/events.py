@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Literal
 
 import pdu
 from dimse.association.negotiation import Agreement
 from dimse.association.table import State
+from pdu.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

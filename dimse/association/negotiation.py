@@ -10,13 +10,13 @@ Three steps, each a function from values to values:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 import pdu
 from dimse.association.config import Limits
 from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID
 from dimse.errors import UsageError, explained
+from pdu.values import dataclass, field
 
 MAX_CONTEXTS = 128
 """Presentation context ids are the odd numbers of a byte (PS3.8 9.3.2.2)."""

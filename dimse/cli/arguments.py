@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +11,7 @@ from dimse.cli.failures import USAGE, Failure
 from dimse.errors import UsageError
 from dimse.services.rights import ALL_RIGHTS, Right, rights_of
 from dimse.services.security import fingerprint
+from pdu.values import replace
 
 SMALLEST_PDU, LARGEST_PDU = 4096, 131_072
 """What DCMTK's tools take for -pdu."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from dimse.errors import UsageError
 from dimse.services.handlers import Address
 from dimse.services.rights import ALL_RIGHTS, Caller, Right, rights_of
 from dimse.services.security import TLS
+from pdu.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

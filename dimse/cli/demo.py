@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import dimse
@@ -21,6 +20,7 @@ from dimse.cli.tables import Table, cells, heading
 from dimse.data.elements import pick
 from dimse.errors import DataError, DimseError
 from dimse.services.handlers import Address
+from pdu.values import dataclass
 
 HOST = "127.0.0.1"
 FIRST, SECOND = "NODE-A", "NODE-B"

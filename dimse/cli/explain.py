@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from operator import attrgetter
 
 from dimse.association.events import Trace, TraceRecord
@@ -18,6 +17,7 @@ from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, UID
 from dimse.errors import explained
 from dimse.services.options import QueryOption, options_of
 from dimse.tracing import Lines
+from pdu.values import replace
 
 QUERIES = (
     uids.PatientRootFind, uids.PatientRootMove, uids.PatientRootGet, uids.StudyRootFind, uids.StudyRootMove, uids.StudyRootGet,

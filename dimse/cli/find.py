@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 
 from dimse.blocking import Association
@@ -19,6 +18,7 @@ from dimse.data.datasets import DataSet
 from dimse.data.part10 import FileMeta
 from dimse.data.uids import UID, PatientRootFind, StudyRootFind
 from dimse.errors import DataError
+from pdu.values import dataclass
 
 EXAMPLES = """\
 examples:

@@ -6,7 +6,6 @@ import argparse
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +14,7 @@ from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output, in_bytes
 from dimse.cli.progress import Progress
 from dimse.errors import UsageError
+from pdu.values import dataclass, replace
 
 if TYPE_CHECKING:
     from dimse.archive import Archive

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 from dimse.cli.failures import USAGE, Failure, os_words
@@ -11,6 +10,7 @@ from dimse.data.datasets import DataSet
 from dimse.data.querytext import MatchingKey, parse_key, read_query
 from dimse.data.uids import UID
 from dimse.errors import DataError
+from pdu.values import dataclass
 
 QUERY_RETRIEVE_LEVEL = 0x0008_0052
 SPECIFIC_CHARACTER_SET = 0x0008_0005

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from dimse.cli.config import Node
@@ -12,6 +11,7 @@ from dimse.cli.orthanc import read_modalities
 from dimse.cli.output import Output, clean, place
 from dimse.services.handlers import Address
 from dimse.services.rights import ALL_RIGHTS, Caller, Callers, Right, is_loopback, rights_of
+from pdu.values import replace
 
 
 def with_peers(node: Node, peers: Sequence[Address]) -> Node:

@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from dimse.cli.arguments import ae_title
@@ -14,6 +13,7 @@ from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.errors import UsageError
 from dimse.services.handlers import Address
 from dimse.services.rights import Caller, Right
+from pdu.values import dataclass
 
 RIGHTS = {
     "AllowEcho": Right.ECHO,

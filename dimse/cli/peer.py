@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 
 import pdu
 from dimse.association.config import Limits, Timeouts
@@ -19,6 +18,7 @@ from dimse.data.uids import UID
 from dimse.errors import AssociationError, ContextRefused, OperationFailed, ProtocolError
 from dimse.services.security import TLS
 from dimse.services.users import Identity
+from pdu.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

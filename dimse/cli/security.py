@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from dimse.services.handlers import Address
 from dimse.services.passcodes import Passcodes
 from dimse.services.security import TLS, Security
 from dimse.services.users import IN_CLEAR, Identity, Users
+from pdu.values import replace
 
 if TYPE_CHECKING:
     from dimse.cli.config import Node

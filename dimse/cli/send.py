@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +21,7 @@ from dimse.data.uids import UID
 from dimse.errors import AssociationError, DataError, ProtocolError
 from dimse.services import conversion
 from dimse.services.plan import Batch, batches
+from pdu.values import dataclass, replace
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """A DICOMDIR: a table of contents and no instance (PS3.10 8.6)."""

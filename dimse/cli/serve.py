@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 from dimse.cli import serving
 from dimse.cli.arguments import Parser, ae_title, own_port, path, rights
@@ -14,6 +13,7 @@ from dimse.cli.output import Output
 from dimse.cli.process import guarded
 from dimse.cli.security import check_destinations, with_options
 from dimse.services.handlers import Address
+from pdu.values import replace
 
 EXAMPLES = """\
 The configuration file is TOML; what the command line says comes first:

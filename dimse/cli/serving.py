@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from types import FrameType
 from typing import TypeVar
 
@@ -27,6 +26,7 @@ from dimse.services.handlers import Answer, Peer, Request, Services, Sink
 from dimse.services.reception import host_of
 from dimse.services.rights import Callers
 from dimse.services.scp import Report
+from pdu.values import replace
 
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 GRACE = 600.0

@@ -7,7 +7,6 @@ of its fields each message must and may have.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 from struct import Struct
@@ -16,6 +15,7 @@ from typing import Any, TypedDict, Unpack
 
 from dimse.data.status import Status
 from dimse.errors import DataError, UsageError
+from pdu.values import dataclass
 
 NO_DATA_SET = 0x0101
 """Command Data Set Type of a message without a data set; every other value says that one follows (PS3.7 E.1-1)."""

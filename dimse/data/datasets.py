@@ -11,7 +11,6 @@ import struct
 import zlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,6 +21,7 @@ from dimse.data.elements import elements as walk
 from dimse.data.headers import PIXEL_DATA
 from dimse.data.uids import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dimse.errors import DataError
+from pdu.values import dataclass, field
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -6,7 +6,6 @@ Nesting is followed by a loop with a stack and a limit. `dimse.data.elements` is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import repeat
 from mmap import mmap
 from struct import Struct
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from dimse.data.uids import ExplicitVRBigEndian, ImplicitVRLittleEndian
 from dimse.errors import DataError, OddData
+from pdu.values import dataclass
 
 Buffer = bytes | bytearray | memoryview | mmap
 """What an encoded data set may lie in."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from dimse.data.elements import encode_element
 from dimse.data.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID, ExplicitVRLittleEndian
 from dimse.errors import DataError
+from pdu.values import dataclass
 
 HEAD = 4096
 """Bytes that are read first: a head is some 400 bytes unless it holds private information."""

@@ -18,7 +18,6 @@ it must be ASCII or UTF-8, and for UTF-8 the element is added. Whatever cannot b
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,7 @@ from dimse.data.headers import MAX_DEPTH
 from dimse.data.part10 import PREAMBLE, PREFIX, read_meta
 from dimse.data.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dimse.errors import DataError
+from pdu.values import dataclass
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

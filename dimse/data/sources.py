@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from dimse.data.datasets import DataSet
 from dimse.data.part10 import scan_meta
 from dimse.data.uids import UID, ExplicitVRLittleEndian
 from dimse.errors import DataError
+from pdu.values import dataclass, field
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -16,12 +16,12 @@ A pattern is an outcome with the wildcards of `fnmatch` inside its words; `close
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from dimse.judge.wire import CONTEXTS, MAX_LENGTH, Stimulus
+from pdu.values import dataclass
 
 Wait = Literal["artim", "idle", "answer", "work"]
 """What ends the provider's patience: ARTIM, or its own limits on silence in an association.

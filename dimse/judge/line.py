@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from struct import pack
 
 import pdu
@@ -18,6 +17,7 @@ from dimse.errors import DataError
 from dimse.judge.case import Wait
 from dimse.judge.spectator import Spectator
 from dimse.judge.wire import APPLICATION, ECHO_CONTEXT, ECHO_MESSAGE, MAX_LENGTH, RELEASE, Scene, Stimulus, request, user
+from pdu.values import dataclass, field
 
 READ_SIZE = 65_536
 MAX_RECEIVED = 16_777_216

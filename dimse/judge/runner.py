@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from threading import BoundedSemaphore, Event, Lock, Thread
 
 from dimse.judge.case import Case, Echo, Finding, Verdict
 from dimse.judge.line import Line, Target, why_not_served
 from dimse.judge.trial import Trial
+from pdu.values import replace
 
 WIDTH = 6
 """Cases under way at the same time, all but one of them waiting: some providers take no more than ten associations."""

@@ -7,12 +7,12 @@ PDU the provider takes, is a `Stimulus` that is built from the `Scene` when it i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from struct import pack
 from typing import Final
 
 import pdu
 from dimse.data.uids import CTImageStorage, ImplicitVRLittleEndian, StudyRootFind, StudyRootGet, StudyRootMove, Verification
+from pdu.values import dataclass
 
 ROOT: Final = "2.25.212918716301541391713254470986135621042"
 """Root of the made-up UIDs of whatever a case stores: nothing of it is anybody's patient."""

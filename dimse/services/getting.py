@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dimse.association.negotiation import AcceptedContext
 from dimse.data import status as codes
@@ -19,6 +18,7 @@ from dimse.services.messages import Message
 from dimse.services.receiving import fault_of, receive
 from dimse.services.scu import Progress
 from dimse.services.session import Session
+from pdu.values import dataclass
 
 GET_MODELS = (StudyRootGet, PatientRootGet, PatientStudyOnlyGet)
 MAX_TOLD = 1000

@@ -11,7 +11,6 @@ event loop in `dimse.aio`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from dimse.association.negotiation import AcceptedContext
@@ -21,6 +20,7 @@ from dimse.data.sources import Source
 from dimse.data.status import Status
 from dimse.data.uids import UID
 from dimse.services.security import TLS, Security
+from pdu.values import dataclass, field
 
 Answer = Status | int | None
 """What a handler says of an operation: a status, or None for 0000H."""

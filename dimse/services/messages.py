@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import pdu
 from dimse.association.events import Event
 from dimse.association.negotiation import AcceptedContext
 from dimse.data.commands import CommandSet
 from dimse.errors import DataError, ProtocolError
+from pdu.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

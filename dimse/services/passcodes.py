@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from dimse.errors import UsageError
 from dimse.services.security import File
+from pdu.values import dataclass
 
 N, R, P = 2**14, 8, 5
 """16 MiB and about a fifth of a second: what OWASP's password storage cheat sheet recommends where memory is shared."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from dimse.association.negotiation import MAX_CONTEXTS, Context
@@ -19,6 +18,7 @@ from dimse.data.uids import (
 )
 from dimse.errors import UsageError
 from dimse.services.conversion import targets
+from pdu.values import dataclass
 
 S = TypeVar("S", bound=Source)
 

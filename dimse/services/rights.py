@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from dimse.errors import UsageError
+from pdu.values import dataclass, field
 
 LONGEST_TITLE = 16
 Network = IPv4Network | IPv6Network

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import pdu
 from dimse.association.negotiation import answer
@@ -25,6 +24,7 @@ from dimse.services.rights import ALL_RIGHTS, Right
 from dimse.services.session import PeerReleased, Session
 from dimse.services.subops import provide
 from dimse.services.users import Unidentified, confirmed
+from pdu.values import dataclass, field
 
 MAX_ERRORS = 100
 """Exceptions of one association that are kept: more are counted as failures, and tell nothing new."""

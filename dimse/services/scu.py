@@ -7,7 +7,6 @@ A coroutine gives its result at the end, an async generator one thing after the 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from dimse.association.negotiation import AcceptedContext
@@ -21,6 +20,7 @@ from dimse.errors import ContextRefused, DataError, OperationFailed, UsageError
 from dimse.services.conversion import converted, refusal, target
 from dimse.services.messages import Message
 from dimse.services.session import Session
+from pdu.values import dataclass, replace
 
 HAS_DATA_SET = 0x0000
 """Command Data Set Type: any value but 0101H says that a data set follows (PS3.7 E.1)."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from os import PathLike
 
 from dimse.errors import UsageError
+from pdu.values import dataclass, field
 
 File = str | PathLike[str]
 FINGERPRINT_LENGTH = 64

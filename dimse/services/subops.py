@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
 
 from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, propose
@@ -20,6 +19,7 @@ from dimse.services import scu
 from dimse.services.handlers import Address, Request, Services
 from dimse.services.plan import batches
 from dimse.services.session import Session
+from pdu.values import dataclass, field
 
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 MAX_COUNT = 0xFFFF

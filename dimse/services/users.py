@@ -7,13 +7,13 @@ dimse.Server(..., tls=..., users=Users(passcodes=Passcodes("users").check, verif
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
 import pdu
 from dimse.errors import UsageError, printable, without_values
 from dimse.services.handlers import Peer, User
+from pdu.values import dataclass, field
 
 CLAUSE = "PS3.7 D.3.3.7"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from struct import pack
 from typing import Final
 
@@ -38,6 +37,7 @@ from dimse.judge.wire import (
     raw_pdu,
     store_fields,
 )
+from pdu.values import replace
 
 GRID: Final = "PS3.8 Table 9-10"
 EVT19: Final = "PS3.8 Table 9-10, Evt19"

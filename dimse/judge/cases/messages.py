@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
 from struct import pack
 from typing import Final
 
@@ -33,6 +32,7 @@ from dimse.judge.wire import (
     store_fields,
     uid_value,
 )
+from pdu.values import replace
 
 NESTING: Final = "PS3.5 7.5"
 ENCODING: Final = "PS3.5 7.1"

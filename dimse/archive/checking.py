@@ -72,7 +72,7 @@ def findings(layout: Layout, index: Index, *, progress: Progress | None = None) 
         assert isinstance(offset, int)
         assert isinstance(size, int)
         assert isinstance(digest, bytes)
-        source = StoredSource(Path(layout.place(str(uid))), _NONE, UID(str(uid)), _NONE, offset, size, digest)
+        source = StoredSource(layout.place(str(uid)), _NONE, UID(str(uid)), _NONE, offset, size, digest)
         if (finding := _of_row(source)) is not None:
             yield finding
         if progress is not None:
@@ -89,16 +89,16 @@ def quarantined(folder: Path | str) -> int:
 
 def _of_row(source: StoredSource) -> Finding | None:
     """What is wrong with the file of an instance that the index knows."""
-    uid = source.sop_instance_uid
+    path, uid = Path(source.path), source.sop_instance_uid
     try:
         with source.open():
             return None
     except FileNotFoundError:
-        return Finding("missing", source.path, "its file is missing", uid)
+        return Finding("missing", path, "its file is missing", uid)
     except DataError as error:
-        return Finding("changed", source.path, error.what, uid)
+        return Finding("changed", path, error.what, uid)
     except OSError as error:
-        return Finding("unreadable", source.path, str(error.strerror), uid)
+        return Finding("unreadable", path, os.strerror(error.errno or 0), uid)
 
 
 def _of_file(layout: Layout, index: Index, path: str) -> Finding | None:

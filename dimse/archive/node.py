@@ -132,4 +132,6 @@ class _Node:
         assert isinstance(offset, int)
         assert isinstance(size, int)
         assert isinstance(digest, bytes)
-        return StoredSource(self._storage.path_of(str(uid)), UID(str(sop_class)), UID(str(uid)), UID(str(syntax)), offset, size, digest)
+        return StoredSource(
+            self._storage.layout.place(str(uid)), UID(str(sop_class)), UID(str(uid)), UID(str(syntax)), offset, size, digest
+        )

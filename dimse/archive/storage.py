@@ -156,7 +156,7 @@ class Storage:
     def _is_there(self, ready: Ready) -> bool:
         """Whether the file of the instance that was there before is what it was."""
         known = ready.known
-        return known is not None and is_whole(self.path_of(ready.instance.sop_instance_uid), known.offset, known.size, known.digest)
+        return known is not None and is_whole(self.layout.place(ready.instance.sop_instance_uid), known.offset, known.size, known.digest)
 
     def _judge(self, ready: Ready) -> Outcome:
         """What becomes of another data set under a UID that the archive has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ AT_ONCE: Final = 1_048_576
 class StoredSource:
     """An instance of an archive, as its index knows it. Neither its head nor anything else is read before it is sent."""
 
-    path: Path
+    path: str
     sop_class_uid: UID
     sop_instance_uid: UID
     transfer_syntax: UID
@@ -34,34 +35,42 @@ class StoredSource:
 
         Raises `OSError`, or `DataError` if these are not the bytes that were stored. Neither names the file: a peer may be told.
         """
-        known = FileSource.known(self.path, self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax, self.offset, self.size)
         try:
-            reading = known.open()
-        except DataError:
-            raise _changed("its length is another") from None
+            return self._whole() if self.size <= AT_ONCE else self._reading()
         except OSError as error:
             raise OSError(error.errno, f"the file that was stored cannot be read: {error.strerror}") from None
+
+    def _whole(self) -> BytesReading:
+        """The data set in memory, read once."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return self._verified(reading)
+            encoded = os.pread(fd, self.size + 1, self.offset)  # one byte more: none is to be behind it
+        finally:
+            os.close(fd)
+        if len(encoded) != self.size:
+            raise _changed("its length is another")
+        if sha256(encoded).digest() != self.digest:
+            raise _changed("its SHA-256 is another")
+        return BytesReading(encoded)
+
+    def _reading(self) -> FileReading:
+        """The file, when it has been read through once."""
+        uids = self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax
+        try:
+            reading = FileSource.known(Path(self.path), *uids, self.offset, self.size).open()
+        except DataError:
+            raise _changed("its length is another") from None
+        try:
+            if _digest(reading) != self.digest:
+                raise _changed("its SHA-256 is another")
+            reading.rewind()
         except BaseException:
             reading.close()
             raise
-
-    def _verified(self, reading: FileReading) -> Reading:
-        """The same bytes, from memory where they are few."""
-        if self.size <= AT_ONCE:
-            with reading:
-                encoded = _read(reading, self.size)
-            if sha256(encoded).digest() != self.digest:
-                raise _changed("its SHA-256 is another")
-            return BytesReading(encoded)
-        if _digest(reading) != self.digest:
-            raise _changed("its SHA-256 is another")
-        reading.rewind()
         return reading
 
 
-def is_whole(path: Path, offset: int, size: int, digest: bytes) -> bool:
+def is_whole(path: str, offset: int, size: int, digest: bytes) -> bool:
     """Whether a file is there and has a data set of this size and digest."""
     unnamed = UID("")
     try:
@@ -69,14 +78,6 @@ def is_whole(path: Path, offset: int, size: int, digest: bytes) -> bool:
             return True
     except (OSError, DataError):
         return False
-
-
-def _read(reading: FileReading, size: int) -> bytes:
-    buffer = bytearray(size)
-    view, done = memoryview(buffer), 0
-    while done < size:
-        done += reading.readv([view[done:]])
-    return bytes(buffer)
 
 
 def _digest(reading: FileReading) -> bytes:

@@ -6,7 +6,8 @@ A coroutine gives its result at the end, an async generator one thing after the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from dimse.association.negotiation import AcceptedContext
@@ -17,6 +18,7 @@ from dimse.data.sources import Source
 from dimse.data.status import Status
 from dimse.data.uids import UID, PatientRootFind, PatientRootMove, StudyRootFind, StudyRootMove, Verification
 from dimse.errors import ContextRefused, DataError, OperationFailed, UsageError
+from dimse.services.ahead import Ahead
 from dimse.services.conversion import converted, refusal, target
 from dimse.services.messages import Message
 from dimse.services.session import Session
@@ -94,30 +96,28 @@ async def store_all(
     side (`status.local`). With several under way the answers come in the peer's order.
     """
     window = (session.agreement.operations or UNLIMITED_WINDOW) if session.layer.is_requestor else 1
-    waiting: Iterator[S] = iter(sources)
     under_way: dict[int, S] = {}
-    exhausted = False
-    try:
-        while under_way or not exhausted:
-            while not exhausted and len(under_way) < window:
-                source = next(waiting, None)
-                if source is None:
-                    exhausted = True
-                    break
-                try:
-                    context, fitted = await _fit(session, source)
-                    command = _store_rq(session, context, fitted, originator)
-                    await (session.send(context, command, fitted) if window == 1 else session.send_soon(context, command, fitted))
-                except (ContextRefused, DataError, OSError) as error:
-                    yield source, not_sent(error)
-                else:
-                    under_way[command.message_id or 0] = source
-            if under_way:
-                yield await _answered(session, under_way)
-    except (Exception, GeneratorExit):  # left early, or the iterable failed: what is under way is still answered
-        while under_way and session.alive:
-            await _answered(session, under_way)
-        raise
+    with Ahead(sources, partial(_fit, session)) as ahead:
+        try:
+            while under_way or not ahead.exhausted:
+                while len(under_way) < window and (ready := await ahead.take()) is not None:
+                    try:
+                        context, opened = ready.check()
+                        command = _store_rq(session, context, opened, originator)
+                        await (session.send(context, command, opened) if window == 1 else session.send_soon(context, command, opened))
+                    except (ContextRefused, DataError, OSError) as error:
+                        yield ready.source, not_sent(error)
+                    else:
+                        under_way[command.message_id or 0] = ready.source
+                if under_way:
+                    await session.meanwhile()
+                    if window == 1:
+                        await ahead.look()
+                    yield await _answered(session, under_way)
+        except (Exception, GeneratorExit):  # left early, or the iterable failed: what is under way is still answered
+            while under_way and session.alive:
+                await _answered(session, under_way)
+            raise
 
 
 async def _answered(session: Session, under_way: dict[int, S]) -> tuple[S, Status]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import NoReturn, Protocol, TypeVar
 
@@ -74,6 +74,8 @@ class Session:
         self.wire = wire
         self.heavy = heavy
         """How what takes long and a lot of memory is done; None: at once."""
+        self.meanwhile: Callable[[], Awaitable[object]] = _nothing
+        """What else is to be done when an instance has been sent and the peer is at work."""
         self.layer = wire.layer
         self.running: AsyncGenerator[object, None] | None = None
         """An iteration that the user may have left half way; `settle` ends it before the next operation."""
@@ -400,6 +402,10 @@ class Session:
         self.layer.message = self._inbox.inside
         self._held = 0
         self._inbox.add(await self.wire.pump())
+
+
+async def _nothing() -> None:
+    """What there is to be done where nobody says what."""
 
 
 def _error_of(event: Event) -> AssociationError:

@@ -24,6 +24,8 @@ from pdu.values import dataclass, field
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 MAX_COUNT = 0xFFFF
 """The counters are US: what is more is said to be as many."""
+SOON = 1_048_576
+"""Bytes of an instance that has left in a moment; behind a longer one no response is to wait."""
 LONGEST_UI = 0xFFFE
 """Bytes of a value of VR UI where the VR is explicit; a longer one goes as UN (PS3.5 6.2.2)."""
 
@@ -71,23 +73,47 @@ async def provide(
     destination; `failure` turns a handler's exception into a status.
     """
     try:
-        sources, results = _asked_for(session, services, request, aet, failure)
-        counters = Counters(len(sources))
+        pending = _Pending(session, request, Counters(0))
+        sources, results = _asked_for(session, services, request, aet, pending, failure)
+        pending.counters = counters = Counters(len(sources))
     except Exception as error:  # a handler's mistake must not end the association
         return request.command.response(failure(error)), None
     await session.poll()
     async with aclosing(results):
-        comment = "" if session.cancelled else await _perform(session, request, counters, results)
+        comment = "" if session.cancelled else await _perform(session, pending, sources, results)
     cancelled = session.cancelled and counters.remaining > 0
     final = Status(codes.CANCEL if cancelled else counters.final_status, comment if counters.failed else "")
     identifier = _failed_list(counters.failed_uids, request.context.transfer_syntax)
     return _response(request, counters, final, has_identifier=identifier is not None), identifier
 
 
-async def _perform(session: Session, request: Request, counters: Counters, results: Results) -> str:
+@dataclass
+class _Pending:
+    """The pending response behind a sub-operation. A C-MOVE's leaves when the next instance has, so that the destination need not wait."""
+
+    session: Session
+    request: Request
+    counters: Counters
+    is_due: bool = False
+
+    async def fall_due(self, following: Source) -> None:
+        """A sub-operation has come to its end, and another one follows."""
+        self.is_due = True
+        if self.request.command.command_field != CommandField.C_MOVE_RQ or following.size > SOON:
+            await self.send()
+
+    async def send(self) -> None:
+        """Sends it, if that is not done."""
+        if self.is_due:
+            self.is_due = False
+            await self.session.send(self.request.context, _response(self.request, self.counters, codes.PENDING))
+
+
+async def _perform(session: Session, pending: _Pending, sources: Sequence[Source], results: Results) -> str:
     """Performs the sub-operations until all are done or a C-CANCEL is there; returns the last comment that one came to."""
-    comment = ""
+    comment, counters = "", pending.counters
     async for sent in results:
+        await pending.send()
         if sent is not None:
             source, status = sent
             counters.count(source.sop_instance_uid, status)
@@ -96,12 +122,12 @@ async def _perform(session: Session, request: Request, counters: Counters, resul
         if session.cancelled:
             break
         if sent is not None and counters.remaining:
-            await session.send(request.context, _response(request, counters, codes.PENDING))
+            await pending.fall_due(sources[-counters.remaining])
     return comment
 
 
 def _asked_for(
-    session: Session, services: Services, request: Request, aet: str, failure: Callable[[Exception], Status]
+    session: Session, services: Services, request: Request, aet: str, pending: _Pending, failure: Callable[[Exception], Status]
 ) -> tuple[Sequence[Source], Results]:
     """The instances that are asked for, and the sub-operations that send them: to a third AE, or back on this association."""
     if request.command.command_field == CommandField.C_GET_RQ and services.get is not None:
@@ -111,7 +137,7 @@ def _asked_for(
         raise Refused(codes.UNRECOGNIZED_OPERATION, "this operation is not provided")
     address = services.where(request, request.command.move_destination or "")
     sources = _instances(services.move(request), session.layer.limits.suboperations)
-    return sources, _suboperations(session, request, address, aet, sources, failure)
+    return sources, _suboperations(session, request, address, aet, sources, pending, failure)
 
 
 def _instances(given: object, most: int) -> tuple[Source, ...]:
@@ -150,6 +176,7 @@ async def _suboperations(
     address: Address,
     aet: str,
     sources: Sequence[Source],
+    pending: _Pending,
     failure: Callable[[Exception], Status],
 ) -> Results:
     """Sends the instances over as few associations as possible; yields each with its status, also the ones that cannot go.
@@ -164,6 +191,7 @@ async def _suboperations(
         if gone is None:
             try:
                 target = await _associate(session, address, aet, batch.contexts)
+                target.meanwhile = pending.send
             except Exception as error:
                 gone = failed = _reason(address, error, failure)
         if gone is None:
@@ -193,6 +221,7 @@ async def _sent(target: Session, sources: Sequence[Source], originator: scu.Orig
     except BaseException:
         await target.abort()
         raise
+    await target.meanwhile()
     await target.release()
 
 

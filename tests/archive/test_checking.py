@@ -76,15 +76,20 @@ def test_a_file_that_is_gone(archive: Archive, services: Services) -> None:
     assert [(finding.kind, finding.sop_instance_uid) for finding in archive.check()] == [("missing", "1.2.3")]
 
 
-def test_a_reading_that_fails_half_way_is_closed(archive: Archive, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(fd: int, holes: object) -> int:
+@pytest.mark.parametrize("at_once", [0, stored.AT_ONCE])
+def test_a_reading_that_fails_half_way_is_closed(
+    archive: Archive, services: Services, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    def fail(fd: int, *holes: object) -> int:
         raise OSError(errno.EIO, "Input/output error")
 
     store(services, sample("1.2.3"))
     archive.counts()  # so that the index has its connection for reading
     descriptors = os.listdir("/proc/self/fd")
     with monkeypatch.context() as patched:
-        patched.setattr(os, "readv", fail)
+        patched.setattr(stored, "AT_ONCE", at_once)
+        for call in ("pread", "readv", "preadv"):
+            patched.setattr(os, call, fail)
         with pytest.raises(OSError, match="Input/output error"):
             source_of(services, "1.2.3").open()
         assert [(finding.kind, finding.what) for finding in archive.check()] == [("unreadable", "Input/output error")]

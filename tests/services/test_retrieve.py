@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dimse.association.config import Limits, Timeouts
-from dimse.association.negotiation import Accept, Context, answer
+from dimse.association.negotiation import Accept, AcceptedContext, Context, answer
 from dimse.data.commands import CommandField, CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.sources import BytesSource, Source
@@ -69,6 +69,36 @@ def test_all_arrive(front: Front) -> None:
     assert archive.report().counts == {"C-MOVE": 1, "C-ECHO": 1}
     report = destination.report()
     assert (report.counts, report.ended) == ({"C-STORE": 5}, "released")
+
+
+@pytest.mark.parametrize("soon", [1000, 10])
+def test_a_pending_response_leaves_behind_the_next_instance(soon: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless that takes long, or goes over another association."""
+    monkeypatch.setattr("dimse.services.subops.SOON", soon)
+    sent: list[str] = []
+    send, release = Session.send, Session.release
+
+    async def recorded(session: Session, context: AcceptedContext, command: CommandSet, data: Source | DataSet | None = None) -> None:
+        sent.append(command.name)
+        await send(session, context, command, data)
+
+    async def released(session: Session) -> None:
+        sent.append("release")
+        await release(session)
+
+    monkeypatch.setattr(Session, "send", recorded)
+    monkeypatch.setattr(Session, "release", released)
+    front = Memory()
+    destination = front.serve(Services(sink=Account().sink), aet="DEST", any_storage=True)
+    sources = [instance(n, sop_class=f"1.2.3.{n // 2}", transfer_syntax=MPEG4HP41) for n in range(258)]  # 256 and 2
+    archive = _archive(front, Mover(sources, {"DEST": destination.address}))
+    assert _move(front, archive).completed == 258
+    told = [name for name in sent if name in ("C-STORE-RQ", "C-MOVE-RSP", "release")]
+    one = ["C-STORE-RQ", "C-MOVE-RSP"]
+    if soon == 10:
+        assert told == [*one * 256, "release", *one, "C-STORE-RQ", "release", "C-MOVE-RSP", "release"]
+    else:
+        assert told == ["C-STORE-RQ", *one * 255, "C-MOVE-RSP", "release", "C-STORE-RQ", *one, "release", "C-MOVE-RSP", "release"]
 
 
 def test_models(front: Front) -> None:

@@ -670,6 +670,66 @@ def test_sources_that_raise(front: Front) -> None:
         assert link.echo().ok
 
 
+class _Watched:
+    """A source of which a log is kept: when it is opened, and closed."""
+
+    def __init__(self, number: int, log: list[str], error: Exception | None = None) -> None:
+        self._instance, self._number, self._log, self._error = instance(number), number, log, error
+        self.sop_class_uid, self.sop_instance_uid = self._instance.sop_class_uid, self._instance.sop_instance_uid
+        self.transfer_syntax, self.size = self._instance.transfer_syntax, self._instance.size
+
+    def open(self) -> Reading:
+        self._log.append(f"open {self._number}")
+        if self._error is not None:
+            raise self._error
+        return _Watching(self._instance.encoded, self._number, self._log) if self._number == 9 else self._instance.open()
+
+
+class _Watching(BytesReading):
+    """A pass over the data set of a source that cannot even be closed."""
+
+    def __init__(self, encoded: bytes, number: int, log: list[str]) -> None:
+        super().__init__(encoded)
+        self._number, self._log = number, log
+
+    def __exit__(self, *args: object) -> None:
+        self._log.append(f"close {self._number}")
+        raise LookupError
+
+
+def _logged(log: list[str]) -> Services:
+    def store(request: Request, data: DataSet) -> None:
+        log.append(f"stored {(request.command.affected_sop_instance_uid or '').rpartition('.')[2]}")
+
+    return Services(store=store)
+
+
+@pytest.mark.parametrize("operations", [1, 4])
+def test_the_next_instance_is_opened_while_the_peer_is_at_work(operations: int) -> None:
+    """Only the next, and none where several are under way anyway; what cannot be opened is told in its turn."""
+    front, log = Memory(), list[str]()
+    served = front.serve(_logged(log))
+    sources = [_Watched(0, log), _Watched(1, log), _Watched(2, log, OSError("gone")), _Watched(3, log)]
+    with front.connect(served, [CTImageStorage], operations=operations) as link:
+        results = [(source._number, int(status)) for source, status in link.store_all(sources)]
+    if operations == 1:
+        assert log == ["open 0", "open 1", "stored 0", "open 2", "stored 1", "open 3", "stored 3"]
+        assert results == [(0, 0), (1, 0), (2, 0xC000), (3, 0)]
+    else:
+        assert log == ["open 0", "open 1", "open 2", "open 3", "stored 0", "stored 1", "stored 3"]
+        assert sorted(results) == [(0, 0), (1, 0), (2, 0xC000), (3, 0)]
+
+
+def test_what_was_opened_in_vain_is_closed() -> None:
+    front, log = Memory(), list[str]()
+    served = front.serve(_logged(log))
+    with front.connect(served, [CTImageStorage, Verification]) as link:
+        for _ in link.store_all([_Watched(8, log), _Watched(9, log)]):
+            break
+        assert link.echo().ok
+    assert log == ["open 8", "open 9", "stored 8", "close 9"]
+
+
 def test_provider_serves_a_window_one_after_the_other(front: Front) -> None:
     account = Account()
     served = front.serve(Services(sink=account.sink))

@@ -197,7 +197,8 @@ class UpperLayer:
         self, context_id: int, command: bytes, length: int | None = None, readv: Callable[[list[memoryview]], int] | None = None
     ) -> None:
         """As `send_message`, of a small message: it leaves with `data_to_send`, and so together with others."""
-        self._outgoing.append(b"".join(self.send_message(context_id, command, length, readv)))
+        pieces = [bytes(buffer) for buffer in self.send_message(context_id, command, length, readv)]  # views of one memory
+        self._outgoing.append(b"".join(pieces))
 
     def send_messages(self, context_id: int, command: bytes, data_sets: Sequence[bytes]) -> Iterator[bytes | memoryview]:
         """The one buffer of several messages that have the same command set, and each a data set of its own (Evt9).

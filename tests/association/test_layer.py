@@ -229,6 +229,18 @@ def test_several_messages_leave_in_one_piece_as_they_would_one_by_one(max_pdu: i
     assert buffer == b"".join(each)
 
 
+@pytest.mark.parametrize("max_pdu", [8, 50, 0])
+def test_messages_that_are_held_are_as_they_would_be_otherwise(max_pdu: int) -> None:
+    """Also where the peer takes so little at a time that there are more buffers than one."""
+    layer, other = _established(max_pdu), _established(max_pdu)
+    sent = b""
+    for size in (0, 67, 16_384):
+        data = bytes(n % 253 for n in range(size))
+        layer.hold_message(1, b"command!", size, scenes.source_of(data))
+        sent += b"".join([bytes(piece) for piece in other.send_message(1, b"command!", size, scenes.source_of(data))])
+    assert b"".join(layer.data_to_send()) == sent
+
+
 def _established(max_pdu: int, *, is_requestor: bool = True) -> UpperLayer:
     """An association with a peer that takes P-DATA-TF PDUs of that length."""
     user = raw_item(0x50, raw_item(0x51, max_pdu.to_bytes(4, "big")))

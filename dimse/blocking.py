@@ -1,4 +1,4 @@
-"""The blocking front: sockets, and one thread for each association that a `Server` serves. No service logic lives here.
+"""The blocking front: sockets, and a thread for each association that a `Server` serves. No service logic lives here.
 
 with dimse.connect("pacs", 104, called="PACS", contexts=[dimse.Verification]) as association:
     print(association.echo())
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import selectors
+import select
 import socket
 import threading
 import time
@@ -38,6 +38,8 @@ R = TypeVar("R")
 log = logging.getLogger("dimse")
 
 BACKLOG = 128
+SPARE = 4
+"""Threads that wait for connections, at most: clients that come one after the other are served by threads that are there."""
 IDLE_WHEN_STOPPING = 1.0
 """Seconds of silence after which a stopping server no longer counts an association as under way."""
 GIVE_UP = 5.0
@@ -160,16 +162,17 @@ def connect(
 
 
 class Server(Reception):
-    """A provider: accepts connections and serves each in a thread of its own. The options are those of `Reception`.
+    """A provider: each association has a thread of its own while it lasts. The options are those of `Reception`.
 
-    Handlers, `report` and `trace` are called in the association's thread.
+    Handlers, `report` and `trace` are called in the association's thread. The threads wait for connections together, and the
+    one that takes a connection serves it: handing it to another would take two wake-ups more. At least one always waits.
     """
 
     def _set_up(self) -> None:
         self._listener: socket.socket | None = None
-        self._wake: socket.socket | None = None
-        self._lock = self._change = threading.Condition()
-        self._is_running = False
+        self._lock = threading.RLock()
+        self._change = threading.Condition(self._lock)
+        self._waiting = 0
         self._wires: set[SocketWire] = set()
         self._clock = time.monotonic
         self._checks, self._conversions = threading.Semaphore(CHECKS), threading.Semaphore(CONVERSIONS)
@@ -179,6 +182,7 @@ class Server(Reception):
         """Binds and listens; port 0 takes a free one. Returns host and port. Raises `OSError`, `OverflowError`."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, tcp_port(port)), family=family, backlog=BACKLOG)
+        self._listener.settimeout(None)
         bound: tuple[str, int] = self._listener.getsockname()[:2]
         return bound
 
@@ -188,25 +192,18 @@ class Server(Reception):
         self.run()
 
     def start(self) -> None:
-        """Serves in a background thread. Raises `UsageError` before `listen`."""
-        self._listening()
-        threading.Thread(target=self.run, name=f"dimse {self.aet}", daemon=True).start()
-        with self._change:
-            self._change.wait_for(lambda: self._is_running)
+        """Serves in threads of its own. Raises `UsageError` before `listen`."""
+        self._post(self._listening())
 
     def run(self) -> None:
-        """Accepts until `stop`; what is under way by then goes on in its threads."""
+        """Serves until `stop`; what is under way by then goes on in its threads."""
         listener = self._listening()
-        self._wake, woken = socket.socketpair()
-        self._set_running(True)
         try:
-            with listener, woken, selectors.DefaultSelector() as selector:
-                selector.register(listener, selectors.EVENT_READ)
-                selector.register(woken, selectors.EVENT_READ)
-                while not any(key.fileobj is woken for key, _ in selector.select()):
-                    self._accept(listener)
+            self._post(listener)
+            with self._change:
+                self._change.wait_for(lambda: self._listener is not listener)
         finally:
-            self._set_running(False)
+            self._close(listener)
 
     def stop(self, grace: float = 30.0) -> None:
         """Accepts no more, lets what is under way come to its end, at most `grace` seconds, and aborts the rest.
@@ -214,14 +211,11 @@ class Server(Reception):
         Not to be called by a handler. An association that has been silent for a second is not under way. A handler that does
         not return is left behind. May be called again.
         """
-        if self._wake is not None:
-            self._wake.close()  # which the thread that accepts reads as the end
+        if self._listener is not None:
+            self._close(self._listener)
         end = time.monotonic() + grace
         with self._change:
-            self._change.wait_for(lambda: not self._is_running)
-            if self._listener is not None:
-                self._listener.close()
-            while self._wires and (now := time.monotonic()) < end + GIVE_UP:
+            while (self._wires or self._waiting) and (now := time.monotonic()) < end + GIVE_UP:
                 for wire in self._wires:
                     if now >= end or wire.idle_for(now) >= IDLE_WHEN_STOPPING:
                         wire.interrupt()
@@ -234,47 +228,110 @@ class Server(Reception):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop(0.0 if error else 30.0)
 
+    # The threads
+
     def _listening(self) -> socket.socket:
         if self._listener is None:
-            raise UsageError("the server does not listen yet", advice="call listen(host, port) first")
+            raise UsageError("the server does not listen", advice="call listen(host, port) first")
         return self._listener
 
-    def _set_running(self, is_running: bool) -> None:
+    def _close(self, listener: socket.socket) -> None:
+        """No more connections: whoever waits for one leaves."""
         with self._change:
-            self._is_running = is_running
+            if self._listener is listener:
+                self._listener = None
             self._change.notify_all()
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # wakes those that wait; on some systems it is `close` that does
+        listener.close()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _post(self, listener: socket.socket) -> None:
+        """One more thread that waits for connections. Raises `RuntimeError` when threads have run out."""
+        with self._lock:
+            self._waiting += 1
+        try:
+            threading.Thread(target=self._attend, args=(listener,), name=f"dimse {self.aet}", daemon=True).start()
+        except RuntimeError:
+            self._waits_no_more()
+            raise
+
+    def _attend(self, listener: socket.socket) -> None:
+        """A thread's life: takes a connection and serves it, again and again, until the server stops or enough others wait."""
+        waits = True
+        while waits:
+            wire = self._accept(listener)
+            if wire is not None:
+                self._serve(wire)
+            waits = self._may_wait(listener)
+
+    def _may_wait(self, listener: socket.socket) -> bool:
+        """Counts a thread among those that wait, unless it is not needed there."""
+        with self._lock:
+            is_needed = self._listener is listener and self._waiting < SPARE
+            self._waiting += is_needed
+        return is_needed
+
+    def _waits_no_more(self) -> bool:
+        """Counts a thread out; whether it was the last."""
+        with self._change:
+            self._waiting -= 1
+            if self._listener is None:
+                self._change.notify_all()
+            return not self._waiting
+
+    def _accept(self, listener: socket.socket) -> SocketWire | None:
+        """The next connection, when another thread waits in place of this one; None if it comes to nothing."""
         try:
             sock, address = listener.accept()
         except OSError as error:  # the connection is gone again, or descriptors ran out: neither ends the server
-            self._turn_away(error)
-            return
-        peer = f"{address[0]}:{address[1]}"
+            self._waits_no_more()
+            if self._listener is listener:
+                self._turn_away(error)
+                self._await_connection(listener)
+            return None
+        if self._waits_no_more():
+            try:
+                self._post(listener)
+            except RuntimeError as error:  # threads ran out
+                sock.close()
+                self._turn_away(error)
+                return None
+        return self._wire(sock, f"{address[0]}:{address[1]}", listener)
+
+    def _wire(self, sock: socket.socket, peer: str, listener: socket.socket) -> SocketWire | None:
         try:
             wire = SocketWire(sock, self._layer(), peer, self._secured(peer) if self._secured else None)
         except Exception as error:  # it is gone now, or a trace raises: nor does that
             sock.close()
             self._turn_away(error if isinstance(error, OSError) else without_values(error))
-            return
-        with self._change:
-            self._wires.add(wire)
+            return None
+        with self._lock:
+            is_stopped = self._listener is not listener
+            if not is_stopped:
+                self._wires.add(wire)
+        if is_stopped:
+            wire.shut()
+            return None
         self._make_room(wire)
-        try:
-            threading.Thread(target=self._serve, args=(wire,), name=f"dimse {wire.address}", daemon=True).start()
-        except RuntimeError as error:  # threads ran out
-            self._leave(wire)
-            self._turn_away(error)
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, *, converting: bool = False) -> AsyncIterator[None]:
-        with self._conversions if converting else self._checks:
-            yield
+        return wire
 
     def _turn_away(self, why: object) -> None:
         log.warning("cannot accept a connection: %s", why)
         with self._change:
             self._change.wait(0.1)
+
+    def _await_connection(self, listener: socket.socket) -> None:
+        """After a failure: without descriptors accepting fails also while nobody comes, and that is not to be told all the time."""
+        poller = select.poll()  # which needs no descriptor, as others do
+        with contextlib.suppress(ValueError):  # it is closed already
+            poller.register(listener, select.POLLIN)
+            while self._listener is listener and not poller.poll(1000):
+                pass
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, *, converting: bool = False) -> AsyncIterator[None]:
+        with self._conversions if converting else self._checks:
+            yield
 
     def _leave(self, wire: SocketWire) -> None:
         """The connection is over."""
@@ -285,8 +342,9 @@ class Server(Reception):
             self._change.notify_all()
 
     def _serve(self, wire: SocketWire) -> None:
-        """One association's thread."""
-        provider = self._provider(wire)
+        """One association, in its thread, which has its name meanwhile."""
+        thread, provider = threading.current_thread(), self._provider(wire)
+        thread.name = f"dimse {wire.address}"
         try:
             drive(provider.serve())
             for error in provider.report.errors:
@@ -297,4 +355,5 @@ class Server(Reception):
         finally:
             with contextlib.suppress(Exception):  # a peer that reads no more, a trace that raises: what there was to tell is told
                 drive(provider.session.abort())  # nothing to do where the association has ended
+            thread.name = f"dimse {self.aet}"
             self._leave(wire)

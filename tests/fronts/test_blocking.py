@@ -310,13 +310,13 @@ def test_accepting_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest
     real, failing = threading.Thread.start, [True]
 
     def start(self: threading.Thread) -> None:
-        if failing and "127.0.0.1" in self.name:
+        if failing:
             failing.clear()
             raise RuntimeError("can't start new thread")
         real(self)
 
-    monkeypatch.setattr(threading.Thread, "start", start)
     with caplog.at_level(logging.WARNING), server:
+        monkeypatch.setattr(threading.Thread, "start", start)
         with pytest.raises(dimse.AssociationError):
             dimse.connect(host, port, contexts=[Verification], timeouts=BRISK)
         with dimse.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
@@ -339,6 +339,106 @@ def test_accepting_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest
         "cannot accept a connection: can't start new thread",
         "cannot accept a connection: [Errno 24] Too many open files",
     ]
+
+
+class Failing(socket.socket):
+    """A listener that cannot accept, so many times."""
+
+    failures = 2
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(24, "Too many open files")
+        return super().accept()
+
+
+def test_accepting_goes_on_without_descriptors(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told of once, and then again when somebody comes."""
+    create = socket.create_server
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "create_server", lambda *args, **options: Failing(fileno=create(*args, **options).detach()))
+        server = dimse.Server("SCP", Services(), timeouts=BRISK)
+        host, port = server.listen()
+    with caplog.at_level(logging.WARNING), server, dimse.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
+        assert association.echo().ok
+    assert [r.getMessage() for r in caplog.records] == ["cannot accept a connection: [Errno 24] Too many open files"] * 2
+
+
+def test_stopped_while_descriptors_are_missing(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = threading.Event()
+    create = socket.create_server
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "create_server", lambda *args, **options: Failing(fileno=create(*args, **options).detach()))
+        server = dimse.Server("SCP", Services())
+        server.listen()
+    monkeypatch.setattr(server, "_turn_away", lambda why: told.set())
+    server.start()
+    assert told.wait(PATIENCE)
+    server.stop()
+    assert server._waiting == 0
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
+    """The threads that have been started."""
+    threads: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def starting(self: threading.Thread) -> None:
+        threads.append(self)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", starting)
+    return threads
+
+
+def test_threads_serve_again(started: list[threading.Thread]) -> None:
+    """Clients that come one after the other are served by a few threads, which the server's end ends."""
+    names: set[str] = set()
+    server = dimse.Server("SCP", Services(echo=lambda request: names.add(threading.current_thread().name)), timeouts=BRISK)
+    host, port = server.listen()
+    with server:
+        for _ in range(100):
+            with dimse.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
+                assert association.echo().ok
+    assert len(names) == 100
+    assert all(name.startswith("dimse 127.0.0.1:") for name in names)
+    assert len(started) <= 10
+
+
+def test_threads_that_are_not_needed_end(started: list[threading.Thread], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "SPARE", 1)
+    server = dimse.Server("SCP", Services(), timeouts=BRISK)
+    host, port = server.listen()
+    with server:
+        with dimse.connect(host, port, contexts=[Verification], timeouts=BRISK):
+            assert [thread.is_alive() for thread in started] == [True, True]
+        started[0].join(PATIENCE)
+        assert [thread.is_alive() for thread in started] == [False, True]
+        with dimse.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
+            assert association.echo().ok
+
+
+def test_stopped_while_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was accepted just before is closed; `stop` has not seen it."""
+    server = dimse.Server("SCP", Services(), timeouts=BRISK)
+    host, port = server.listen()
+    coming, stopped, layer = threading.Event(), threading.Event(), server._layer
+
+    def made() -> UpperLayer:
+        coming.set()
+        assert stopped.wait(PATIENCE)
+        return layer()
+
+    monkeypatch.setattr(server, "_layer", made)
+    server.start()
+    with socket.create_connection((host, port), timeout=PATIENCE) as client:
+        assert coming.wait(PATIENCE)
+        server.stop()
+        stopped.set()
+        assert client.recv(1) == b""
+    assert not server._wires
 
 
 def test_a_trace_that_raises(caplog: pytest.LogCaptureFixture) -> None:

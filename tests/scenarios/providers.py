@@ -61,10 +61,10 @@ class BlockingProvider:
         self._server.start()
 
     def settle(self) -> int:
-        serving = [thread for thread in threading.enumerate() if thread.name.startswith("dimse 127.")]
-        for thread in serving:
-            thread.join(SETTLED)
-        return sum(thread.is_alive() for thread in serving)
+        wires, change = self._server._wires, self._server._change
+        with change:
+            change.wait_for(lambda: not wires, SETTLED)
+            return len(wires)
 
     def stop(self) -> None:
         self._server.stop(0.0)
@@ -122,12 +122,18 @@ def target_of(provider: Provider) -> Target:
     return Target(HOST, provider.port, b"PEER", b"ME", TIMING, BYSTANDER)
 
 
+def _threads() -> int:
+    """Threads without those of a server that wait for connections, which have the server's name then."""
+    names = [thread.name for thread in threading.enumerate()]
+    return sum(not name.startswith("dimse ") or name.startswith("dimse 127.") for name in names)
+
+
 @dataclass
 class Inside:
     """What a process holds: threads, descriptors, the files below a folder, memory."""
 
     folder: Path
-    threads: int = field(default_factory=threading.active_count)
+    threads: int = field(default_factory=_threads)
     descriptors: int = 0
     resident: int = 0
 
@@ -143,7 +149,7 @@ class Inside:
 
     def left_behind(self) -> list[str]:
         """What is there now and was not before, besides whole instances and the archive's own files."""
-        left = [f"{threading.active_count() - self.threads} threads"] if threading.active_count() > self.threads else []
+        left = [f"{_threads() - self.threads} threads"] if _threads() > self.threads else []
         left += [f"{descriptors() - self.descriptors} descriptors"] if descriptors() > self.descriptors else []
         left += [str(path) for path in self.folder.rglob("*") if path.is_file() and not _belongs(path.relative_to(self.folder))]
         return left

@@ -7,7 +7,7 @@ The floors, each importing only those below it (the README has the map):
 
     dimse.cli          the command line
     dimse.archive      a node that keeps things
-    dimse.blocking     FRONT: sockets, one thread for each association       } the same services
+    dimse.blocking     FRONT: sockets, and threads in dimse.server            } the same services
     dimse.aio          FRONT: asyncio                                         }
     dimse.tracing      what passed on associations, as JSON lines in a file
     dimse.services     PS3.7 and PS3.4: what is said, written once for both fronts
@@ -18,70 +18,63 @@ The floors, each importing only those below it (the README has the map):
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING
 
-from dimse.association.config import Limits, Timeouts
-from dimse.association.events import TraceRecord
-from dimse.association.layer import UpperLayer
-from dimse.association.negotiation import AcceptedContext, Context, RefusedContext, propose
-from dimse.blocking import Association, Server, connect
-from dimse.data.datasets import DataSet, query
-from dimse.data.sources import BytesSource, FileSource, Source, find_files
-from dimse.data.status import Category, Status
-from dimse.data.uids import (
-    UID,
-    CTImageStorage,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    MRImageStorage,
-    PatientRootFind,
-    PatientRootGet,
-    PatientRootMove,
-    SecondaryCaptureImageStorage,
-    StudyRootFind,
-    StudyRootGet,
-    StudyRootMove,
-    Verification,
-)
-from dimse.errors import (
-    Aborted,
-    AssociationError,
-    ConnectionLost,
-    ContextRefused,
-    DataError,
-    DimseError,
-    OperationFailed,
-    ProtocolError,
-    Refused,
-    Rejected,
-    TimedOut,
-    TLSFailed,
-    Unreachable,
-    UsageError,
-)
-from dimse.services.getting import GetResult
-from dimse.services.handlers import Address, Peer, Request, Services, Sink, User
-from dimse.services.options import QueryOption
-from dimse.services.passcodes import Passcodes
-from dimse.services.plan import batches, contexts_for, contexts_for_get
-from dimse.services.rights import Caller, Callers, Right
-from dimse.services.scp import Report
-from dimse.services.scu import MoveResult, Progress
-from dimse.services.security import TLS, Certificate, Security
-from dimse.services.sinks import FolderSink
-from dimse.services.users import Identity, Users
-from dimse.tracing import TraceFile
+if TYPE_CHECKING:
+    from dimse.association.config import Limits, Timeouts
+    from dimse.association.events import TraceRecord
+    from dimse.association.layer import UpperLayer
+    from dimse.association.negotiation import AcceptedContext, Context, RefusedContext, propose
+    from dimse.blocking import Association, connect
+    from dimse.data.datasets import DataSet, query
+    from dimse.data.sources import BytesSource, FileSource, Source, find_files
+    from dimse.data.status import Category, Status
+    from dimse.data.uids import (
+        UID,
+        CTImageStorage,
+        ExplicitVRLittleEndian,
+        ImplicitVRLittleEndian,
+        MRImageStorage,
+        PatientRootFind,
+        PatientRootGet,
+        PatientRootMove,
+        SecondaryCaptureImageStorage,
+        StudyRootFind,
+        StudyRootGet,
+        StudyRootMove,
+        Verification,
+    )
+    from dimse.errors import (
+        Aborted,
+        AssociationError,
+        ConnectionLost,
+        ContextRefused,
+        DataError,
+        DimseError,
+        OperationFailed,
+        ProtocolError,
+        Refused,
+        Rejected,
+        TimedOut,
+        TLSFailed,
+        Unreachable,
+        UsageError,
+    )
+    from dimse.server import Server
+    from dimse.services.getting import GetResult
+    from dimse.services.handlers import Address, Peer, Request, Services, Sink, User
+    from dimse.services.options import QueryOption
+    from dimse.services.passcodes import Passcodes
+    from dimse.services.plan import batches, contexts_for, contexts_for_get
+    from dimse.services.rights import Caller, Callers, Right
+    from dimse.services.scp import Report
+    from dimse.services.scu import MoveResult, Progress
+    from dimse.services.security import TLS, Certificate, Security
+    from dimse.services.sinks import FolderSink
+    from dimse.services.users import Identity, Users
+    from dimse.tracing import TraceFile
 
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str) -> ModuleType:
-    """`dimse.aio` and `dimse.archive` are imported when they are first named: most programs use neither."""
-    if name in ("aio", "archive"):
-        return importlib.import_module(f"dimse.{name}")
-    raise AttributeError(f"module 'dimse' has no attribute {name!r}")
-
 
 __all__ = [
     "UID",
@@ -156,3 +149,52 @@ __all__ = [
     "propose",
     "query",
 ]
+
+PLACES = {
+    # module: the public names that it defines
+    "dimse.association.config": "Limits Timeouts",
+    "dimse.association.events": "TraceRecord",
+    "dimse.association.layer": "UpperLayer",
+    "dimse.association.negotiation": "AcceptedContext Context RefusedContext propose",
+    "dimse.blocking": "Association connect",
+    "dimse.data.datasets": "DataSet query",
+    "dimse.data.sources": "BytesSource FileSource Source find_files",
+    "dimse.data.status": "Category Status",
+    "dimse.data.uids": "UID CTImageStorage ExplicitVRLittleEndian ImplicitVRLittleEndian MRImageStorage PatientRootFind PatientRootGet "
+    "PatientRootMove SecondaryCaptureImageStorage StudyRootFind StudyRootGet StudyRootMove Verification",
+    "dimse.errors": "Aborted AssociationError ConnectionLost ContextRefused DataError DimseError OperationFailed ProtocolError "
+    "Refused Rejected TimedOut TLSFailed Unreachable UsageError",
+    "dimse.server": "Server",
+    "dimse.services.getting": "GetResult",
+    "dimse.services.handlers": "Address Peer Request Services Sink User",
+    "dimse.services.options": "QueryOption",
+    "dimse.services.passcodes": "Passcodes",
+    "dimse.services.plan": "batches contexts_for contexts_for_get",
+    "dimse.services.rights": "Caller Callers Right",
+    "dimse.services.scp": "Report",
+    "dimse.services.scu": "MoveResult Progress",
+    "dimse.services.security": "TLS Certificate Security",
+    "dimse.services.sinks": "FolderSink",
+    "dimse.services.users": "Identity Users",
+    "dimse.tracing": "TraceFile",
+}
+"""Where the names come from. A module is imported when a name of it is asked for: most programs need few of them."""
+MODULES = ("aio", "archive", "association", "blocking", "data", "errors", "server", "services", "sockets", "streams", "tls", "tracing")
+"""What may be named as `dimse.aio` and so on without having been imported."""
+
+
+def __getattr__(name: str) -> object:
+    """A public name or a module, when it is first asked for."""
+    from importlib import import_module
+
+    if name in MODULES:
+        return import_module(f"dimse.{name}")
+    for place, names in PLACES.items():
+        if name in names.split():
+            found = globals()[name] = getattr(import_module(place), name)
+            return found
+    raise AttributeError(f"module 'dimse' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *MODULES})

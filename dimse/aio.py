@@ -23,7 +23,7 @@ from dimse.association.events import Trace
 from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import Context, Extended, propose
 from dimse.errors import Aborted, UsageError, without_values
-from dimse.services import getting, scu
+from dimse.services import scu
 from dimse.services.reception import CHECKS, CONVERSIONS, Reception
 from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
@@ -116,7 +116,7 @@ class AsyncAssociation(Negotiated):
     store_all = _iteration(scu.store_all)
     find = _iteration(scu.find)
     move = _operation(scu.move)
-    get = _operation(getting.get)
+    get = _operation(scu.get)
 
     async def release(self) -> None:
         """Ends the association in good order (PS3.8 7.2)."""

@@ -23,7 +23,6 @@ The parts of the text are attributes too, so that no program has to read it. Wha
 from __future__ import annotations
 
 from contextlib import suppress
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import TYPE_CHECKING
 
 from pdu.codes import DICOM_APPLICATION_CONTEXT, abort_words, context_words, rejection_words
@@ -400,8 +399,11 @@ def forget_values(error: BaseException) -> None:
 
 
 MAX_CAUSES, MAX_PLACES = 5, 6
-MAY_GO_ON = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR
-"""Clearing the frame of one of these would end it, wherever it waits."""
+MAY_GO_ON = 0x20 | 0x80 | 0x200
+"""CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR: clearing the frame of one of these would end it, wherever it waits.
+
+The numbers are the language's; `inspect`, which has the names, takes longer to import than all of this package's floors below.
+"""
 
 
 def _places(error: BaseException) -> str:

@@ -9,15 +9,16 @@ from collections.abc import Callable, Coroutine, Iterable
 from struct import pack
 from typing import TYPE_CHECKING, TypeVar
 
-from dimse.association.events import AbortIndication, Event
-from dimse.association.layer import UpperLayer
+from dimse.association.events import AbortIndication
 from dimse.association.table import State
 from dimse.errors import AssociationError, ConnectionLost, TimedOut, TLSFailed, Unreachable
-from dimse.services.handlers import Address
-from dimse.services.security import TLS, Security
 from dimse.services.wire import handshake_deadline, tcp_port
 
 if TYPE_CHECKING:
+    from dimse.association.events import Event
+    from dimse.association.layer import UpperLayer
+    from dimse.services.handlers import Address
+    from dimse.services.security import TLS, Security
     from dimse.tls import Channel
 
 R = TypeVar("R")

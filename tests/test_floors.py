@@ -62,7 +62,13 @@ FLOORS = (
     ),
     Floor(
         "dimse.blocking",
-        ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services", "dimse.sockets"),
+        ("pdu", "dimse.errors", "dimse.data", "dimse.association", "dimse.services", "dimse.sockets", "dimse.server"),
+        forbidden=frozenset({"ssl", "asyncio", "sqlite3", "pydicom"}),
+    ),
+    # The same front as provider.
+    Floor(
+        "dimse.server",
+        ("dimse.errors", "dimse.services", "dimse.sockets"),
         forbidden=frozenset({"ssl", "asyncio", "sqlite3", "pydicom"}),
     ),
     Floor(
@@ -103,6 +109,7 @@ FLOORS = (
             "dimse.services",
             "dimse.tls",
             "dimse.blocking",
+            "dimse.server",
             "dimse.aio",
             "dimse.archive",
             "dimse.judge",
@@ -120,6 +127,7 @@ FLOORS = (
             "dimse.association",
             "dimse.services",
             "dimse.blocking",
+            "dimse.server",
             "dimse.aio",
             "dimse.archive",
             "dimse.tracing",

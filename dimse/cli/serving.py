@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TypeVar
 
-from dimse.blocking import Server
 from dimse.cli import arguments
 from dimse.cli.config import Node
 from dimse.cli.failures import DONE, USAGE, Failure, OutputClosed
@@ -22,6 +21,7 @@ from dimse.cli.rate import Rate
 from dimse.cli.security import security_words, tell_unsafe, users_of
 from dimse.data.status import Status
 from dimse.errors import without_values
+from dimse.server import Server
 from dimse.services.handlers import Answer, Peer, Request, Services, Sink
 from dimse.services.reception import host_of
 from dimse.services.rights import Callers

@@ -9,8 +9,8 @@ from dimse.data import status as codes
 from dimse.data.commands import CommandField, CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.status import Status
-from dimse.data.uids import UID, PatientRootGet, PatientStudyOnlyGet, StudyRootGet
-from dimse.errors import UsageError, printable
+from dimse.data.uids import UID
+from dimse.errors import printable
 from dimse.services import scu
 from dimse.services.answers import refusal
 from dimse.services.handlers import Peer, Request, Sink
@@ -20,7 +20,6 @@ from dimse.services.scu import Progress
 from dimse.services.session import Session
 from pdu.values import dataclass
 
-GET_MODELS = (StudyRootGet, PatientRootGet, PatientStudyOnlyGet)
 MAX_TOLD = 1000
 """Instances that were not kept, of which a result tells; more are counted by the provider and tell nothing new."""
 
@@ -41,29 +40,7 @@ class GetResult:
     refused: tuple[tuple[UID, Status], ...]
 
 
-async def get(
-    session: Session,
-    query: DataSet,
-    sink: Callable[[Request], Sink],
-    model: UID | None = None,
-    progress: Callable[[Progress], object] | None = None,
-) -> GetResult:
-    """C-GET (PS3.7 9.1.3): has the peer send the matching instances back on this association, each into a `sink(request)`.
-
-    `sink` is what a provider has as `Services.sink`, the `open` of a `FolderSink` for instance; its request's peer is the one that
-    sends. What it raises as `Refused` is answered, anything else cancels the retrieval and is raised at its end. The storage classes
-    must have been proposed in the role of SCP (`contexts_for_get`). `progress` is called with each pending response; when it returns
-    `False` the retrieval is cancelled. The result is returned whatever the final status is.
-    """
-    if not callable(sink):
-        raise UsageError(f"a {type(sink).__name__} opens no sink", "PS3.7 9.1.3", "give its open, as in FolderSink(folder).open")
-    context = scu.model_context(session, model, GET_MODELS)
-    command = scu.query_rq(CommandField.C_GET_RQ, session, context)
-    await session.send(context, command, query.encoded_as(context.transfer_syntax))
-    return await _Getting(session, context, command, sink, progress).run()
-
-
-class _Getting:
+class Getting:
     """One C-GET under way. Message ids of the two sides may be the same: each counts its own (PS3.7 9.1.1.1)."""
 
     def __init__(

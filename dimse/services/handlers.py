@@ -11,16 +11,18 @@ event loop in `dimse.aio`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dimse.association.negotiation import AcceptedContext
 from dimse.data.commands import CommandSet
 from dimse.data.datasets import DataSet
-from dimse.data.sources import Source
 from dimse.data.status import Status
 from dimse.data.uids import UID
 from dimse.services.security import TLS, Security
 from pdu.values import dataclass, field
+
+if TYPE_CHECKING:
+    from dimse.data.sources import Source
 
 Answer = Status | int | None
 """What a handler says of an operation: a status, or None for 0000H."""

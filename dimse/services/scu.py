@@ -1,4 +1,4 @@
-"""The services as user (SCU): C-ECHO, C-STORE, C-FIND, C-MOVE, each written once for both fronts.
+"""The services as user (SCU): C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET, each written once for both fronts.
 
 A coroutine gives its result at the end, an async generator one thing after the other. What the peer answers is returned as
 `Status`; the association's end, and a refused context, raise (see `dimse.errors`).
@@ -8,21 +8,33 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dimse.association.negotiation import AcceptedContext
 from dimse.data import status as codes
 from dimse.data.commands import NO_DATA_SET, CommandField, CommandSet
-from dimse.data.datasets import DataSet
-from dimse.data.sources import Source
 from dimse.data.status import Status
-from dimse.data.uids import UID, PatientRootFind, PatientRootMove, StudyRootFind, StudyRootMove, Verification
+from dimse.data.uids import (
+    UID,
+    PatientRootFind,
+    PatientRootGet,
+    PatientRootMove,
+    PatientStudyOnlyGet,
+    StudyRootFind,
+    StudyRootGet,
+    StudyRootMove,
+    Verification,
+)
 from dimse.errors import ContextRefused, DataError, OperationFailed, UsageError
-from dimse.services.ahead import Ahead
-from dimse.services.conversion import converted, refusal, target
 from dimse.services.messages import Message
 from dimse.services.session import Session
 from pdu.values import dataclass, replace
+
+if TYPE_CHECKING:
+    from dimse.data.datasets import DataSet
+    from dimse.data.sources import Source
+    from dimse.services.getting import GetResult
+    from dimse.services.handlers import Request, Sink
 
 HAS_DATA_SET = 0x0000
 """Command Data Set Type: any value but 0101H says that a data set follows (PS3.7 E.1)."""
@@ -30,7 +42,8 @@ MEDIUM_PRIORITY = 0x0000
 """The default of PS3.7 9.3.1.1; providers ignore priorities nearly without exception."""
 FIND_MODELS = (StudyRootFind, PatientRootFind)
 MOVE_MODELS = (StudyRootMove, PatientRootMove)
-S = TypeVar("S", bound=Source)
+GET_MODELS = (StudyRootGet, PatientRootGet, PatientStudyOnlyGet)
+S = TypeVar("S", bound="Source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,8 @@ async def store_all(
     """
     window = (session.agreement.operations or UNLIMITED_WINDOW) if session.layer.is_requestor else 1
     under_way: dict[int, S] = {}
+    from dimse.services.ahead import Ahead
+
     with Ahead(sources, partial(_fit, session)) as ahead:
         try:
             while under_way or not ahead.exhausted:
@@ -204,6 +219,30 @@ MAX_RESPONSES_BEHIND_CANCEL = 100_000
 """Pending responses that are read and dropped before the final one; a peer that sends more than those under way never ends."""
 
 
+async def get(
+    session: Session,
+    query: DataSet,
+    sink: Callable[[Request], Sink],
+    model: UID | None = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> GetResult:
+    """C-GET (PS3.7 9.1.3): has the peer send the matching instances back on this association, each into a `sink(request)`.
+
+    `sink` is what a provider has as `Services.sink`, the `open` of a `FolderSink` for instance; its request's peer is the one that
+    sends. What it raises as `Refused` is answered, anything else cancels the retrieval and is raised at its end. The storage classes
+    must have been proposed in the role of SCP (`contexts_for_get`). `progress` is called with each pending response; when it returns
+    `False` the retrieval is cancelled. The result is returned whatever the final status is.
+    """
+    from dimse.services.getting import Getting
+
+    if not callable(sink):
+        raise UsageError(f"a {type(sink).__name__} opens no sink", "PS3.7 9.1.3", "give its open, as in FolderSink(folder).open")
+    context = model_context(session, model, GET_MODELS)
+    command = query_rq(CommandField.C_GET_RQ, session, context)
+    await session.send(context, command, query.encoded_as(context.transfer_syntax))
+    return await Getting(session, context, command, sink, progress).run()
+
+
 async def _response(session: Session, command: CommandSet) -> tuple[Message, DataSet | None]:
     """The next response to a request, with its data set."""
     message = await session.response(command.command_field, (command.message_id or 0,))
@@ -214,6 +253,8 @@ async def identifier_of(session: Session, message: Message) -> DataSet | None:
     """The data set of a response, if it has one."""
     if not message.command.has_data_set:
         return None
+    from dimse.data.datasets import DataSet
+
     try:
         encoded = await session.data_set(MAX_RESPONSE_IDENTIFIER)
     except DataError as error:
@@ -280,6 +321,8 @@ async def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Sourc
     try:
         return session.context(source.sop_class_uid, (stored,)), source
     except ContextRefused as refused:
+        from dimse.services.conversion import refusal, target
+
         accepted = {context.transfer_syntax: context for context in session.contexts(source.sop_class_uid)}
         wanted = target(stored, accepted)
         if wanted is None:
@@ -288,6 +331,8 @@ async def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Sourc
 
 
 async def _converted(session: Session, source: Source, transfer_syntax: UID) -> Source:
+    from dimse.services.conversion import converted
+
     def convert() -> Source:
         return converted(source, transfer_syntax)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from operator import attrgetter
-from typing import NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 import pdu
 from dimse.association.events import (
@@ -22,8 +22,6 @@ from dimse.association.events import (
 from dimse.association.negotiation import AcceptedContext, Agreement, RefusedContext
 from dimse.association.table import State
 from dimse.data.commands import RESPONSE, CommandField, CommandSet
-from dimse.data.datasets import DataSet
-from dimse.data.sources import Source
 from dimse.data.uids import UID
 from dimse.errors import (
     Aborted,
@@ -38,7 +36,11 @@ from dimse.errors import (
 )
 from dimse.errors import TimedOut as TimedOutError
 from dimse.services.messages import Ended, Inbox, Message
-from dimse.services.wire import Wire
+
+if TYPE_CHECKING:
+    from dimse.data.datasets import DataSet
+    from dimse.data.sources import Source
+    from dimse.services.wire import Wire
 
 T = TypeVar("T")
 
@@ -187,7 +189,10 @@ class Session:
         self._check_open()
         if data is None:
             await self.wire.send(self.layer.send_message(context.id, command.encode()))
-        elif isinstance(data, DataSet):
+            return
+        from dimse.data.datasets import DataSet  # whoever only echoes needs none
+
+        if isinstance(data, DataSet):
             readv = _reader(data.encoded)
             await self.wire.send(self.layer.send_message(context.id, command.encode(), len(data.encoded), readv))
             self.bytes_sent += len(data.encoded)

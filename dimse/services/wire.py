@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from dimse.association.events import Event
-from dimse.association.layer import UpperLayer
 from dimse.errors import TimedOut
-from dimse.services.handlers import Address
-from dimse.services.security import Security
+
+if TYPE_CHECKING:
+    from dimse.association.events import Event
+    from dimse.association.layer import UpperLayer
+    from dimse.services.handlers import Address
+    from dimse.services.security import Security
 
 
 class Wire(Protocol):

@@ -12,6 +12,7 @@ import pytest
 
 import dimse
 from dimse import blocking as front
+from dimse import server as provider
 from dimse import sockets
 from dimse.association.config import Timeouts
 from dimse.association.events import TraceRecord
@@ -30,7 +31,7 @@ PARTIAL = frames(1, request(CommandField.C_STORE_RQ))
 
 @pytest.fixture(autouse=True)
 def _quick_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "IDLE_WHEN_STOPPING", 0.3)
+    monkeypatch.setattr(provider, "IDLE_WHEN_STOPPING", 0.3)
 
 
 @pytest.mark.parametrize("operation", ["echo", "find", "store_all", "move"])
@@ -256,11 +257,11 @@ def test_stopping_waits_for_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
         matches = association.find(QUERY)
         next(matches)
         assert entered.wait(PATIENCE)
-        monkeypatch.setattr(front, "IDLE_WHEN_STOPPING", 1e-9)
+        monkeypatch.setattr(provider, "IDLE_WHEN_STOPPING", 1e-9)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         assert looked.wait(PATIENCE)  # whoever waits for its peer now is aborted
-        monkeypatch.setattr(front, "IDLE_WHEN_STOPPING", PATIENCE)
+        monkeypatch.setattr(provider, "IDLE_WHEN_STOPPING", PATIENCE)
         leave.set()
         assert len(list(matches)) == 100
     stopping.join(PATIENCE)
@@ -276,7 +277,7 @@ def test_grace_ends() -> None:
         leave.wait(PATIENCE)
 
     patched = pytest.MonkeyPatch()
-    patched.setattr(front, "GIVE_UP", 0.1)
+    patched.setattr(provider, "GIVE_UP", 0.1)
     server = dimse.Server("SCP", Services(echo=echo), timeouts=BRISK)
     host, port = server.listen()
     server.start()
@@ -408,7 +409,7 @@ def test_threads_serve_again(started: list[threading.Thread]) -> None:
 
 
 def test_threads_that_are_not_needed_end(started: list[threading.Thread], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "SPARE", 1)
+    monkeypatch.setattr(provider, "SPARE", 1)
     server = dimse.Server("SCP", Services(), timeouts=BRISK)
     host, port = server.listen()
     with server:

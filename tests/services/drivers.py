@@ -29,7 +29,7 @@ from dimse.data.sources import Source
 from dimse.data.status import Status
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, ProtocolError
-from dimse.services import getting, scu
+from dimse.services import scu
 from dimse.services.getting import GetResult
 from dimse.services.handlers import Address, Request, Services, Sink
 from dimse.services.memory import MemoryWire, Network
@@ -289,7 +289,7 @@ class MemoryLink(Link):
         model: UID | None = None,
         progress: Callable[[Progress], object] | None = None,
     ) -> GetResult:
-        return self._operation(getting.get(self.session, query, sink, model, progress))
+        return self._operation(scu.get(self.session, query, sink, model, progress))
 
     def release(self) -> None:
         self.run(self.session.release())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
+from struct import error as struct_error
 
 from .codes import AbortReason
 from .errors import PDUError
@@ -18,6 +19,8 @@ UID_PADDING = "\0 "
 AE_LENGTH = 16
 
 _ITEM_HEADER = Struct(">BBH")
+_ITEM_HEADER_LENGTH = _ITEM_HEADER.size
+_PADDINGS = tuple(UID_PADDING)
 
 
 class Cursor:
@@ -79,12 +82,15 @@ class Cursor:
 
     def items(self) -> Iterator[tuple[int, Cursor]]:
         """The items to the end of the window: the type and the value of each (PS3.8 9.3.1)."""
-        while self.left:
+        end = self._end
+        while self._at < end:
             start = self._at
-            item_type, second, size = _ITEM_HEADER.unpack(self.take(_ITEM_HEADER.size, "the header of an item"))
-            if size > self._end - self._at:
+            item_type, second, size = _ITEM_HEADER.unpack(self.take(_ITEM_HEADER_LENGTH, "the header of an item"))
+            at = self._at
+            if size > end - at:
                 raise self.fault(f"item {item_type:02X}H announces {size} bytes, only {self.left} are left", at=start + 2)
-            yield item_type, self.window(size, second)
+            self._at = at + size
+            yield item_type, Cursor(self._data, at, at + size, self.clause, second)
 
     def window(self, size: int, second: int = 0) -> Cursor:
         """A cursor over the next `size` bytes, of which the caller knows that they are there."""
@@ -104,11 +110,6 @@ class Cursor:
         self._at = start + size
         return self._data[start : self._at]
 
-    def finish(self, what: str) -> None:
-        """Make sure that nothing is left."""
-        if self.left:
-            raise self.fault(f"{what} ends here, but {self.left} bytes are left")
-
     def fault(self, what: str, reason: AbortReason = AbortReason.INVALID_PARAMETER_VALUE, at: int | None = None) -> PDUError:
         """The error to raise for the field at that offset, or else for the one that should start here."""
         return PDUError(what, self._at if at is None else at, reason, self.clause)
@@ -123,9 +124,10 @@ class Cursor:
 
 def unsigned(value: int, size: int, what: str) -> bytes:
     """A number of `size` bytes."""
-    if not 0 <= value < 1 << 8 * size:
-        raise ValueError(f"{what} is {value}: it must be from 0 to {(1 << 8 * size) - 1}")
-    return value.to_bytes(size, "big")
+    try:
+        return value.to_bytes(size, "big")
+    except OverflowError:
+        raise ValueError(f"{what} is {value}: it must be from 0 to {(1 << 8 * size) - 1}") from None
 
 
 def flag(value: bool) -> bytes:
@@ -151,7 +153,7 @@ def ae_title(value: str, what: str) -> bytes:
 
 def uid(value: str, what: str) -> bytes:
     """A UID as it is, without padding."""
-    if value.endswith(tuple(UID_PADDING)):
+    if value.endswith(_PADDINGS):
         raise ValueError(f"{what} is {value!r}: a UID is not padded in negotiation (PS3.8 F.1)")
     return text(value, what)
 
@@ -163,5 +165,8 @@ def counted(value: bytes, what: str) -> bytes:
 
 def item(item_type: int, value: bytes, second: int = 0) -> bytes:
     """An item: type, a byte that is reserved in most, length, value (PS3.8 9.3.1)."""
-    header = unsigned(item_type, 1, "Item-type") + unsigned(second, 1, "the second byte of the item")
-    return header + counted(value, f"item {item_type:02X}H")
+    try:
+        return _ITEM_HEADER.pack(item_type, second, len(value)) + value
+    except struct_error:  # one of the three does not fit, and says so
+        header = unsigned(item_type, 1, "Item-type") + unsigned(second, 1, "the second byte of the item")
+        return header + counted(value, f"item {item_type:02X}H")

@@ -94,7 +94,7 @@ class PresentationContextRQ(_Item):
         head = fields.unsigned(self.id, 1, "Presentation-context-ID") + b"\0" + reserved + b"\0"
         abstract = _syntax(ItemType.ABSTRACT_SYNTAX, self.abstract_syntax)
         transfer = [_syntax(ItemType.TRANSFER_SYNTAX, uid) for uid in self.transfer_syntaxes]
-        return b"".join([head, abstract, *transfer, *(item.encode() for item in self.unknown)])
+        return b"".join([head, abstract, *transfer, *[item.encode() for item in self.unknown]])
 
     @classmethod
     def decode_value(cls, value: Cursor) -> Self:
@@ -128,7 +128,7 @@ class PresentationContextAC(_Item):
         context_id = fields.unsigned(self.id, 1, "Presentation-context-ID")
         result = fields.unsigned(self.result, 1, "Result/Reason")
         transfer = b"" if self.transfer_syntax is None else _syntax(ItemType.TRANSFER_SYNTAX, self.transfer_syntax)
-        return b"".join([context_id, b"\0", result, b"\0", transfer, *(item.encode() for item in self.unknown)])
+        return b"".join([context_id, b"\0", result, b"\0", transfer, *[item.encode() for item in self.unknown]])
 
     @classmethod
     def decode_value(cls, value: Cursor) -> Self:
@@ -362,7 +362,7 @@ class UserInformation(_Item):
     items: tuple[UserItem, ...]
 
     def encode_value(self) -> bytes:
-        return b"".join(item.encode() for item in self.items)
+        return b"".join([item.encode() for item in self.items])
 
     @classmethod
     def decode_value(cls, value: Cursor) -> Self:
@@ -380,16 +380,17 @@ USER_ITEMS: Mapping[int, type[KnownUserItem]] = {kind.item_type: kind for kind i
 
 def read_items(window: Cursor, kinds: Mapping[int, type[_T]]) -> tuple[_T | UnknownItem, ...]:
     """All items in the window, those of a type that is not in `kinds` as they came."""
-    return tuple(_read_item(item_type, value, kinds.get(item_type)) for item_type, value in window.items())
-
-
-def _read_item(item_type: int, value: Cursor, kind: type[_T] | None) -> _T | UnknownItem:
-    if kind is None:
-        return UnknownItem(item_type, value.rest(), value.second)
-    value.clause = kind.clause
-    found = kind.decode_value(value)
-    value.finish(f"item {item_type:02X}H")
-    return found
+    found: list[_T | UnknownItem] = []
+    for item_type, value in window.items():
+        kind = kinds.get(item_type)
+        if kind is None:
+            found.append(UnknownItem(item_type, value.rest(), value.second))
+        else:
+            value.clause = kind.clause
+            found.append(kind.decode_value(value))
+            if value.left:
+                raise value.fault(f"item {item_type:02X}H ends here, but {value.left} bytes are left")
+    return tuple(found)
 
 
 def _syntax(item_type: ItemType, uid: str) -> bytes:

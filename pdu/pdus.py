@@ -90,16 +90,24 @@ class _Associate(_PDU):
     @property
     def application_context(self) -> str | None:
         """The (first) application context name."""
-        return next((item.uid for item in self.items if isinstance(item, ApplicationContext)), None)
+        for item in self.items:
+            if isinstance(item, ApplicationContext):
+                return item.uid
+        return None
 
     @property
     def user_items(self) -> tuple[UserItem, ...]:
         """The sub-items of the user information (of all of them, should there be more than one)."""
-        return tuple(sub for item in self.items if isinstance(item, UserInformation) for sub in item.items)
+        return tuple([sub for item in self.items if isinstance(item, UserInformation) for sub in item.items])
 
     def user_item(self, kind: type[_T]) -> _T | None:
         """The first sub-item of the user information that is of that class."""
-        return next((item for item in self.user_items if isinstance(item, kind)), None)
+        for item in self.items:
+            if isinstance(item, UserInformation):
+                for sub in item.items:
+                    if isinstance(sub, kind):
+                        return sub
+        return None
 
     def encode_value(self) -> bytes:
         return b"".join(
@@ -109,7 +117,7 @@ class _Associate(_PDU):
                 fields.ae_title(self.called, "Called-AE-title"),
                 fields.ae_title(self.calling, "Calling-AE-title"),
                 bytes(32),
-                *(item.encode() for item in self.items),
+                *[item.encode() for item in self.items],
             ]
         )
 
@@ -133,7 +141,7 @@ class AssociateRQ(_Associate):
     @property
     def presentation_contexts(self) -> tuple[PresentationContextRQ, ...]:
         """The proposed presentation contexts."""
-        return tuple(item for item in self.items if isinstance(item, PresentationContextRQ))
+        return tuple([item for item in self.items if isinstance(item, PresentationContextRQ)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +154,7 @@ class AssociateAC(_Associate):
     @property
     def presentation_contexts(self) -> tuple[PresentationContextAC, ...]:
         """The answers to the proposed presentation contexts."""
-        return tuple(item for item in self.items if isinstance(item, PresentationContextAC))
+        return tuple([item for item in self.items if isinstance(item, PresentationContextAC)])
 
 
 @dataclass(frozen=True, slots=True)

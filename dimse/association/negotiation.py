@@ -9,8 +9,8 @@ Three steps, each a function from values to values:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Literal, TypeVar
 
 import pdu
 from dimse.association.config import Limits
@@ -18,6 +18,7 @@ from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, IMPLEMENTATION_CLASS_UID,
 from dimse.errors import UsageError, explained
 from pdu.values import dataclass, field
 
+_T = TypeVar("_T", bound=pdu.UserItem)
 MAX_CONTEXTS = 128
 """Presentation context ids are the odd numbers of a byte (PS3.8 9.3.2.2)."""
 SMALLEST_MAX_PDU = 8
@@ -165,16 +166,16 @@ def refusal(rq: pdu.AssociateRQ) -> pdu.AssociateRJ | None:
 
 def check_counts(rq: pdu.AssociateRQ, limits: Limits) -> None:
     """Raises `pdu.PDUError` for more contexts, transfer syntaxes or user items than this side looks at, or a second user identity."""
-    proposals = _proposals(rq)
+    proposals, items = rq.presentation_contexts, rq.user_items
     counts = (
         ("presentation contexts", len(proposals), limits.contexts),
-        ("transfer syntaxes in a context", max((len(p.transfer_syntaxes) for p in proposals), default=0), limits.transfer_syntaxes),
-        ("user information sub-items", len(rq.user_items), limits.user_items),
+        ("transfer syntaxes in a context", max([len(p.transfer_syntaxes) for p in proposals], default=0), limits.transfer_syntaxes),
+        ("user information sub-items", len(items), limits.user_items),
     )
     for what, count, limit in counts:
         if count > limit:
             raise _unfit(f"{count} {what} are more than the limit of {limit}", "PS3.8 9.3.2")
-    if (users := sum(isinstance(item, pdu.UserIdentityRQ) for item in rq.user_items)) > 1:
+    if (users := len(_all(items, pdu.UserIdentityRQ))) > 1:
         raise _unfit(f"{users} user identities, of which there may be one", "PS3.7 D.3.3.7")
 
 
@@ -197,8 +198,9 @@ def answer(
         return rejection
     if aet is not None and rq.called != aet:
         return pdu.AssociateRJ(result=1, source=1, reason=7)
-    roles = {r.sop_class: r for r in rq.user_items if isinstance(r, pdu.RoleSelection)}
-    results = [_result(proposal, roles, choose) for proposal in _proposals(rq)]
+    roles = {role.sop_class: role for role in _all(rq.user_items, pdu.RoleSelection)}
+    proposals = rq.presentation_contexts
+    results = [_result(proposal, roles, choose) for proposal in proposals]
     accepted = [(context, choice) for context, choice in results if isinstance(choice, Accept)]
     user: tuple[pdu.UserItem, ...] = (
         pdu.MaximumLength(max_pdu),
@@ -208,7 +210,7 @@ def answer(
         pdu.ImplementationVersionName(IMPLEMENTATION_VERSION_NAME),
         *_granted_information(rq, grant, {context.abstract_syntax for context, _ in accepted}),
     )
-    contexts = tuple(_result_item(proposal, choice) for proposal, (_, choice) in zip(_proposals(rq), results, strict=True))
+    contexts = [_result_item(proposal, choice) for proposal, (_, choice) in zip(proposals, results, strict=True)]
     return pdu.AssociateAC(rq.called, rq.calling, (pdu.ApplicationContext(), *contexts, pdu.UserInformation(user)))
 
 
@@ -218,9 +220,10 @@ def agree(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> Agreement:
     Raises `pdu.PDUError` for an answer that does not fit the request: a context id that was never proposed or is answered
     twice, an accepted transfer syntax that was not offered, a maximum length in which no data fit.
     """
-    proposed = {p.id: p for p in _proposals(rq)}
+    proposed = {p.id: p for p in rq.presentation_contexts}
     answers = _answers(ac, proposed)
-    roles = _agreed_roles(rq, ac)
+    asked, granted = rq.user_items, ac.user_items
+    roles = _agreed_roles(asked, granted)
     accepted: dict[int, AcceptedContext] = {}
     refused: list[RefusedContext] = []
     for id, proposal in proposed.items():
@@ -234,7 +237,8 @@ def agree(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> Agreement:
         else:
             result = pdu.ContextResult.NO_REASON if item is None else item.result
             refused.append(RefusedContext(id, Context(proposal.abstract_syntax, proposal.transfer_syntaxes), result))
-    return Agreement(accepted, tuple(refused), _max_pdu(rq), _max_pdu(ac), _agreed_operations(rq, ac), _agreed_information(rq, ac))
+    operations, information = _agreed_operations(rq, ac), _agreed_information(asked, granted)
+    return Agreement(accepted, tuple(refused), _max_pdu(rq), _max_pdu(ac), operations, information)
 
 
 def _is_ae_title(text: str) -> bool:
@@ -244,14 +248,15 @@ def _is_ae_title(text: str) -> bool:
 
 def _is_sound(rq: pdu.AssociateRQ) -> bool:
     """Whether the request has what an answer needs: contexts with distinct odd ids, user information, room for data."""
-    ids = [p.id for p in _proposals(rq)]
+    ids = [p.id for p in rq.presentation_contexts]
     largest = rq.user_item(pdu.MaximumLength)
     fits = largest is None or largest.value == 0 or largest.value >= SMALLEST_MAX_PDU
-    return bool(ids and rq.user_items) and fits and len(set(ids)) == len(ids) and all(id % 2 for id in ids)
+    return bool(ids and rq.user_items) and fits and len(set(ids)) == len(ids) and 0 not in [id % 2 for id in ids]
 
 
-def _proposals(rq: pdu.AssociateRQ) -> list[pdu.PresentationContextRQ]:
-    return [item for item in rq.items if isinstance(item, pdu.PresentationContextRQ)]
+def _all(items: Iterable[pdu.UserItem], kind: type[_T]) -> list[_T]:
+    """The user information sub-items of that class."""
+    return [item for item in items if isinstance(item, kind)]
 
 
 def _result(
@@ -294,7 +299,7 @@ def _granted_information(rq: pdu.AssociateRQ, grant: Grant | None, accepted: Col
     """The application information of the SOP classes for which some was proposed and a context was accepted (PS3.7 D.3.3.5.2)."""
     if grant is None:
         return []
-    granted = {uid: grant(UID(uid), information) for uid, information in _information(rq).items() if uid in accepted}
+    granted = {uid: grant(UID(uid), information) for uid, information in _information(rq.user_items).items() if uid in accepted}
     return [pdu.ExtendedNegotiation(uid, information) for uid, information in granted.items() if information is not None]
 
 
@@ -320,22 +325,22 @@ def _answers(ac: pdu.AssociateAC, proposed: Mapping[int, pdu.PresentationContext
     return answers
 
 
-def _agreed_roles(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> dict[str, tuple[bool, bool]]:
+def _agreed_roles(request: Iterable[pdu.UserItem], answer: Iterable[pdu.UserItem]) -> dict[str, tuple[bool, bool]]:
     """SOP class -> the requestor's roles. A role counts when both sides name it; without an answer the default stands."""
-    asked = {r.sop_class: r for r in rq.user_items if isinstance(r, pdu.RoleSelection)}
-    answered = [r for r in ac.user_items if isinstance(r, pdu.RoleSelection) and r.sop_class in asked]
+    asked = {role.sop_class: role for role in _all(request, pdu.RoleSelection)}
+    answered = [role for role in _all(answer, pdu.RoleSelection) if role.sop_class in asked] if asked else []
     return {r.sop_class: (r.scu and asked[r.sop_class].scu, r.scp and asked[r.sop_class].scp) for r in answered}
 
 
-def _agreed_information(rq: pdu.AssociateRQ, ac: pdu.AssociateAC) -> dict[str, bytes]:
+def _agreed_information(request: Iterable[pdu.UserItem], answer: Iterable[pdu.UserItem]) -> dict[str, bytes]:
     """SOP class -> the application information of the answer, which counts where the request has some too."""
-    asked = _information(rq)
-    return {uid: information for uid, information in _information(ac).items() if uid in asked}
+    asked = _information(request)
+    return {uid: information for uid, information in _information(answer).items() if uid in asked} if asked else {}
 
 
-def _information(request_or_answer: pdu.AssociateRQ | pdu.AssociateAC) -> dict[str, bytes]:
+def _information(items: Iterable[pdu.UserItem]) -> dict[str, bytes]:
     """SOP class -> its application information, of which there is to be one (PS3.7 D.3.3.5)."""
-    return {item.sop_class: item.information for item in request_or_answer.user_items if isinstance(item, pdu.ExtendedNegotiation)}
+    return {item.sop_class: item.information for item in _all(items, pdu.ExtendedNegotiation)}
 
 
 def _max_pdu(request_or_answer: pdu.AssociateRQ | pdu.AssociateAC) -> int:

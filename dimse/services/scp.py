@@ -171,7 +171,7 @@ class Provider:
 
     def _complete_report(self) -> None:
         self.report.bytes_received, self.report.bytes_sent = self.session.bytes_received, self.session.bytes_sent
-        if self.session.layer.request is not None:  # also of a peer that nobody could answer
+        if self.session.layer.request is not None and not self.report.peer.calling:  # a peer that nobody could answer
             self.report.peer = self._peer(self.session.layer.request)
 
     # Operations

@@ -200,6 +200,15 @@ class UpperLayer:
         pieces = [bytes(buffer) for buffer in self.send_message(context_id, command, length, readv)]  # views of one memory
         self._outgoing.append(b"".join(pieces))
 
+    def framed(self, context_id: int, command: bytes, data: bytes) -> bytes:
+        """A message as it leaves, made before its time; `send_framed` sends it. For a small one, since it is copied."""
+        return pdu.frames(context_id, True, command, self.max_pdu) + pdu.frames(context_id, False, data, self.max_pdu)
+
+    def send_framed(self, context_id: int, framed: bytes) -> Iterator[bytes | memoryview]:
+        """The one buffer of a message that was made by `framed` (Evt9). Raises `UsageError` as `send_message` does."""
+        self._request_data(context_id)
+        return self._leaving([framed])
+
     def send_messages(self, context_id: int, command: bytes, data_sets: Sequence[bytes]) -> Iterator[bytes | memoryview]:
         """The one buffer of several messages that have the same command set, and each a data set of its own (Evt9).
 

@@ -1,4 +1,4 @@
-"""Instances that are to be sent, the next of which is opened before its turn: this side reads while the peer writes."""
+"""Instances that are to be sent, the next of which is made ready before its turn: this side reads while the peer writes."""
 
 from __future__ import annotations
 
@@ -8,56 +8,83 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from dimse.association.negotiation import AcceptedContext
-from dimse.data.sources import Reading, Source
+from dimse.data.commands import CommandSet
+from dimse.data.sources import BytesReading, Reading, Source
 from dimse.data.uids import UID
+from dimse.services.session import SMALL, Session
 from pdu.values import dataclass
 
 S = TypeVar("S", bound=Source)
-Fit = Callable[[Source], Awaitable[tuple[AcceptedContext, Source]]]
-"""Finds the context that an instance can go in, and the instance as it goes there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A source that is open already, and can be read once."""
+class Prepared:
+    """A C-STORE that needs no more than to be sent: a source that is open already, and can be read once.
 
+    `framed` is the whole message, if that is made already.
+    """
+
+    context: AcceptedContext
+    command: CommandSet
     sop_class_uid: UID
     sop_instance_uid: UID
     transfer_syntax: UID
     size: int
     reading: Reading
+    framed: bytes
+
+    @classmethod
+    def of(cls, session: Session, context: AcceptedContext, command: CommandSet, source: Source, *, alone: bool) -> Prepared:
+        """Opens a source. One that goes `alone`, and has few data in memory, is framed, too."""
+        reading, framed = source.open(), b""
+        if alone and source.size <= SMALL and isinstance(reading, BytesReading):
+            framed = session.framed(context, command, reading.encoded)
+        uids = source.sop_class_uid, source.sop_instance_uid, source.transfer_syntax
+        return cls(context, command, *uids, source.size, reading, framed)
+
+    async def send(self, session: Session, *, alone: bool) -> None:
+        """Sends it at once; where others may be under way, together with them."""
+        if self.framed:
+            with self.reading:
+                await session.send_framed(self.context, self.framed, self.size)
+        else:
+            await (session.send if alone else session.send_soon)(self.context, self.command, self)
 
     def open(self) -> Reading:
         """The pass over the data set that has begun."""
         return self.reading
 
 
-@dataclass(slots=True)
+Prepare = Callable[[Source], Awaitable[Prepared]]
+"""Finds the context that an instance can go in, and opens it as it goes there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready(Generic[S]):
-    """An instance whose turn comes next: open, on a context, or what is wrong with it."""
+    """An instance whose turn comes next, or what is wrong with it."""
 
     source: S
-    opened: tuple[AcceptedContext, Opened] | Exception
+    prepared: Prepared | Exception
 
-    def check(self) -> tuple[AcceptedContext, Opened]:
-        """The context, and the source to send on it. Raises what went wrong."""
-        if isinstance(self.opened, Exception):
-            raise self.opened
-        return self.opened
+    def check(self) -> Prepared:
+        """What there is to send. Raises what went wrong."""
+        if isinstance(self.prepared, Exception):
+            raise self.prepared
+        return self.prepared
 
 
 class Ahead(Generic[S]):
     """The instances that an iterable gives, one after the other; leave it as a context manager to close what was opened."""
 
-    def __init__(self, sources: Iterable[S], fit: Fit) -> None:
+    def __init__(self, sources: Iterable[S], prepare: Prepare) -> None:
         self._waiting: Iterator[S] = iter(sources)
-        self._fit = fit
+        self._prepare = prepare
         self._next: Ready[S] | None = None
         self._error: Exception | None = None
         self.exhausted = False
 
     async def look(self) -> None:
-        """Opens the next one, if that is not done. What goes wrong is told in its turn."""
+        """Makes the next one ready, if that is not done. What goes wrong is told in its turn."""
         if self._next is not None or self._error is not None or self.exhausted:
             return
         try:
@@ -69,9 +96,7 @@ class Ahead(Generic[S]):
             self.exhausted = True
             return
         try:
-            context, fitted = await self._fit(source)
-            uids = fitted.sop_class_uid, fitted.sop_instance_uid, fitted.transfer_syntax
-            self._next = Ready(source, (context, Opened(*uids, fitted.size, fitted.open())))
+            self._next = Ready(source, await self._prepare(source))
         except Exception as error:
             self._next = Ready(source, error)
 
@@ -87,6 +112,6 @@ class Ahead(Generic[S]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._next is not None and not isinstance(self._next.opened, Exception):
-            with suppress(Exception), self._next.opened[1].reading:  # whatever a source does
+        if self._next is not None and not isinstance(self._next.prepared, Exception):
+            with suppress(Exception), self._next.prepared.reading:  # whatever a source does
                 pass

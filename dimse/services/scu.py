@@ -7,7 +7,6 @@ A coroutine gives its result at the end, an async generator one thing after the 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from dimse.association.negotiation import AcceptedContext
@@ -110,20 +109,23 @@ async def store_all(
     """
     window = (session.agreement.operations or UNLIMITED_WINDOW) if session.layer.is_requestor else 1
     under_way: dict[int, S] = {}
-    from dimse.services.ahead import Ahead
+    from dimse.services.ahead import Ahead, Prepared
 
-    with Ahead(sources, partial(_fit, session)) as ahead:
+    async def prepare(source: Source) -> Prepared:
+        context, fitted = await _fit(session, source)
+        return Prepared.of(session, context, _store_rq(session, context, fitted, originator), fitted, alone=window == 1)
+
+    with Ahead(sources, prepare) as ahead:
         try:
             while under_way or not ahead.exhausted:
                 while len(under_way) < window and (ready := await ahead.take()) is not None:
                     try:
-                        context, opened = ready.check()
-                        command = _store_rq(session, context, opened, originator)
-                        await (session.send(context, command, opened) if window == 1 else session.send_soon(context, command, opened))
+                        prepared = ready.check()
+                        await prepared.send(session, alone=window == 1)
                     except (ContextRefused, DataError, OSError) as error:
                         yield ready.source, not_sent(error)
                     else:
-                        under_way[command.message_id or 0] = ready.source
+                        under_way[prepared.command.message_id or 0] = ready.source
                 if under_way:
                     await session.meanwhile()
                     if window == 1:

@@ -201,6 +201,16 @@ class Session:
                 await self._send_source(context, command, data.size, reading.readv)
             self.bytes_sent += data.size
 
+    def framed(self, context: AcceptedContext, command: CommandSet, data: bytes) -> bytes:
+        """A message as `send_framed` sends it, of a small data set: what it takes to make it need not be done in the moment it is due."""
+        return self.layer.framed(context.id, command.encode(), data)
+
+    async def send_framed(self, context: AcceptedContext, framed: bytes, size: int) -> None:
+        """Sends a message that is made already; `size` are the bytes of its data set."""
+        self._check_open()
+        await self.wire.send(self.layer.send_framed(context.id, framed))
+        self.bytes_sent += size
+
     async def send_all(self, context: AcceptedContext, command: CommandSet, data_sets: Sequence[bytes]) -> None:
         """Sends a message with this command set for each of the data sets, all in one buffer; for such as are short."""
         self._check_open()

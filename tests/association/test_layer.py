@@ -225,6 +225,8 @@ def test_several_messages_leave_in_one_piece_as_they_would_one_by_one(max_pdu: i
     layer, other = _established(max_pdu), _established(max_pdu)
     data = [bytes(n % 253 for n in range(size)) for size in sizes]
     (buffer,) = layer.send_messages(1, b"command!", data)
+    framed = [layer.framed(1, b"command!", one) for one in data]
+    assert b"".join([bytes(piece) for one in framed for piece in layer.send_framed(1, one)]) == buffer
     each = [bytes(piece) for one in data for piece in other.send_message(1, b"command!", len(one), scenes.source_of(one))]
     assert buffer == b"".join(each)
 
@@ -276,6 +278,8 @@ def test_no_message_is_sent_where_there_is_no_data_transfer(state: int) -> None:
             layer.send_message(1, b"ab")
         with pytest.raises(UsageError, match="Evt9"):
             layer.send_messages(1, b"ab", [b"cd"])
+        with pytest.raises(UsageError, match="Evt9"):
+            layer.send_framed(1, b"abcd")
         assert layer.data_to_send() == []
 
 
@@ -296,6 +300,8 @@ def test_no_message_is_sent_on_a_context_that_was_not_accepted() -> None:
             layer.send_message(context_id, b"ab")
         with pytest.raises(UsageError, match=f"presentation context {context_id} was not accepted"):
             layer.send_messages(context_id, b"ab", [b"cd"])
+        with pytest.raises(UsageError, match=f"presentation context {context_id} was not accepted"):
+            layer.send_framed(context_id, b"abcd")
     assert not trace
     assert layer.state == State.STA6
 

@@ -76,17 +76,22 @@ def test_a_pending_response_leaves_behind_the_next_instance(soon: int, monkeypat
     """Unless that takes long, or goes over another association."""
     monkeypatch.setattr("dimse.services.subops.SOON", soon)
     sent: list[str] = []
-    send, release = Session.send, Session.release
+    send, send_framed, release = Session.send, Session.send_framed, Session.release
 
     async def recorded(session: Session, context: AcceptedContext, command: CommandSet, data: Source | DataSet | None = None) -> None:
         sent.append(command.name)
         await send(session, context, command, data)
+
+    async def made_before(session: Session, context: AcceptedContext, framed: bytes, size: int) -> None:
+        sent.append("C-STORE-RQ")
+        await send_framed(session, context, framed, size)
 
     async def released(session: Session) -> None:
         sent.append("release")
         await release(session)
 
     monkeypatch.setattr(Session, "send", recorded)
+    monkeypatch.setattr(Session, "send_framed", made_before)
     monkeypatch.setattr(Session, "release", released)
     front = Memory()
     destination = front.serve(Services(sink=Account().sink), aet="DEST", any_storage=True)

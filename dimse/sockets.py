@@ -244,7 +244,8 @@ def dial(host: str, port: int, layer: UpperLayer, tls: TLS | None = None) -> Soc
 
         channel = client(tls, host, f"{host}:{port}")
     try:
-        sock = socket.create_connection((host, tcp_port(port)), timeout=layer.timeouts.connect)
+        name = host.encode() if host.isascii() else host  # bytes are not put through the codec for names beyond ASCII
+        sock = socket.create_connection((name, tcp_port(port)), timeout=layer.timeouts.connect)  # type: ignore[arg-type]  # takes bytes too
     except (OSError, OverflowError, UnicodeError) as error:
         unreachable = Unreachable(f"{host}:{port}", error)
         layer.receive_eof(unreachable.why)

@@ -207,24 +207,43 @@ def f():
     }
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "import dimse",
-        "import dimse.cli",
-        "from dimse.cli import main\ntry:\n    main(['echo', '127.0.0.1', '1'])\nexcept SystemExit:\n    pass",
-    ],
-    ids=["import dimse", "import dimse.cli", "dimse echo"],
+SLOW = frozenset(
+    {"ast", "asyncio", "dataclasses", "hashlib", "inspect", "logging", "pydicom", "rich", "sqlite3", "ssl", "subprocess", "threading"}
+    | {"tokenize", "traceback", "dimse.archive", "dimse.server", "dimse.services.reception", "dimse.services.scp", "dimse.tracing"}
 )
-def test_light_commands_load_nothing_heavy(statement: str) -> None:
-    """Port 1 of the loopback refuses, so `echo` runs its whole way to the network and back.
+"""What no client needs, at its start at least."""
+UNNEEDED = SLOW | frozenset(
+    {"ipaddress", "pathlib", "shutil", "urllib", "zlib", "dimse.data.datasets", "dimse.data.sources", "dimse.services.conversion"}
+    | {"dimse.services.handlers", "dimse.services.rights", "dimse.services.security", "dimse.services.users"}
+)
+"""What asking whether a peer is there needs nothing of."""
+STARTS = {
+    # program: what it does not load, and how many of our modules it does
+    "import dimse": (UNNEEDED, 1),
+    "import pdu": (UNNEEDED, 9),
+    "import dimse; dimse.connect": (UNNEEDED, 30),
+    "from dimse.cli import main; main(['echo', '127.0.0.1', '1'])": (UNNEEDED, 37),
+    "import dimse.cli.find": (SLOW, 50),
+    "import dimse.cli.move": (SLOW, 50),
+    "import dimse.cli.get": (SLOW, 60),
+    "import dimse.cli.send": (SLOW, 52),
+    "import dimse.cli.receive": (frozenset({"asyncio", "dataclasses", "inspect", "pydicom", "sqlite3", "ssl", "dimse.archive"}), 80),
+}
+"""Port 1 of the loopback refuses, so `echo` runs its whole way to the network and back."""
 
-    Without coverage, whose measuring of subprocesses itself loads sqlite3.
-    """
-    program = f"{statement}\nimport sys\nprint(sorted({{'pydicom', 'rich', 'sqlite3', 'asyncio', 'ssl'}} & set(sys.modules)))"
+
+@pytest.mark.parametrize("program", STARTS)
+def test_a_start_loads_what_it_needs(program: str) -> None:
+    """Without coverage, whose measuring of subprocesses itself loads sqlite3; without what an environment's .pth files load."""
+    text = f"import sys; sys.path.insert(0, {str(ROOT)!r}); before = set(sys.modules); {program}; print(*(set(sys.modules) - before))"
     bare = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env=bare)
-    assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
+    command = [sys.executable, "-I", "-S", "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=bare)
+    loaded = set(done.stdout.split())
+    ours = sorted(name for name in loaded if name.split(".")[0] in ("pdu", "dimse"))
+    unneeded, most = STARTS[program]
+    assert loaded & unneeded == set()
+    assert 0 < len(ours) <= most, (ours, done.stderr)
 
 
 def _allowed(floor: Floor, found: Import) -> bool:

@@ -22,7 +22,6 @@ command's time is the time of its imports.
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -91,7 +90,7 @@ def _run_command(name: str, words: list[str], out: Output) -> int:
 
     command = import_module(f"dimse.cli.{name}")
     try:
-        args = command.parser().parse_intermixed_args(words)
+        args = command.parser().parse(words)
     except SystemExit as asked:  # --help has been printed
         return int(asked.code or 0)
     out.set_up(json=getattr(args, "json", False), verbose=args.verbose, debug=args.debug)
@@ -102,15 +101,13 @@ def _run_command(name: str, words: list[str], out: Output) -> int:
 
 @contextmanager
 def _without_pydicoms_remarks() -> Iterator[None]:
-    """Pydicom warns and logs about values that a peer chose; those are shown as they are, and nothing more is to be said."""
-    log, handler = logging.getLogger("pydicom"), logging.NullHandler()
-    log.addHandler(handler)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.removeHandler(handler)
+    """Pydicom warns about values that a peer chose; those are shown as they are, and nothing more is to be said.
+
+    It logs them as well, which nobody sees: its logger has a handler that does nothing.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _end(error: BaseException, out: Output) -> int:

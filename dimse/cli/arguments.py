@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 from dimse.association.config import Limits, Timeouts
 from dimse.cli.failures import USAGE, Failure
 from dimse.errors import UsageError
-from dimse.services.rights import ALL_RIGHTS, Right, rights_of
-from dimse.services.security import fingerprint
 from pdu.values import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dimse.services.rights import Right
 
 SMALLEST_PDU, LARGEST_PDU = 4096, 131_072
 """What DCMTK's tools take for -pdu."""
@@ -23,6 +27,9 @@ SECURITY = (
 )  # fmt: skip
 """The options of a client that are about TLS and user identities: without any of them nothing of that is imported."""
 
+CHECKING = partial(argparse.RawDescriptionHelpFormatter, width=80)
+"""What argparse checks each option with that is added; measuring the terminal for that takes longer than all else it does."""
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, and which takes "+r" as an option as DCMTK does."""
@@ -32,13 +39,21 @@ class Parser(argparse.ArgumentParser):
             prog=f"dimse {command}",
             description=description,
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=CHECKING,
             allow_abbrev=False,
             prefix_chars="-+",
         )
         said = self.add_argument_group("what is said")
         said.add_argument("-v", "--verbose", action="store_true", help="more words: what was negotiated, each response")
         said.add_argument("-d", "--debug", action="store_true", help="show each PDU on standard error (no values of data elements)")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """What the words say; options may stand before, between and behind the rest."""
+        if {"-h", "--help"} & set(words):
+            self.formatter_class = argparse.RawDescriptionHelpFormatter
+        else:
+            self.usage = self.prog  # nobody is shown it, and argparse would write it out to the last option
+        return self.parse_intermixed_args(words)
 
     def error(self, message: str) -> NoReturn:
         raise Failure(USAGE, f"{message}; '{self.prog} --help' tells more")
@@ -193,6 +208,8 @@ def name(text: str) -> str:
 
 def sha256(text: str) -> str:
     """The fingerprint of a certificate."""
+    from dimse.services.security import fingerprint
+
     try:
         return fingerprint(text)
     except UsageError as error:
@@ -217,6 +234,8 @@ IPV6_COLONS = 7
 
 def rights(text: str) -> frozenset[Right]:
     """Rights of peers, with commas between them; `all` and `none` are short for what they say."""
+    from dimse.services.rights import ALL_RIGHTS, rights_of
+
     if text in ("all", "none"):
         return ALL_RIGHTS if text == "all" else frozenset()
     try:
@@ -244,6 +263,8 @@ def path(text: str) -> Path:
     """A file or folder. An empty one, of a variable in a script that is not set, would be the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("an empty path is none; the current folder is '.'")
+    from pathlib import Path
+
     return Path(text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +71,8 @@ def open_archive(folder: Path, keeping: Keeping, out: Output) -> Archive:
 @contextmanager
 def data_folder(folder: Path) -> Iterator[None]:
     """What is wrong with the data folder of an archive becomes a `Failure` (usage)."""
+    import sqlite3  # `dimse receive` has no archive
+
     try:
         yield
     except OSError as error:

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import sys
-import threading
+from _thread import RLock  # threading has the same one, and half a millisecond of other things
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
@@ -26,7 +26,7 @@ class Output:
         self.program = program
         self.above: Callable[[str], object] | None = None
         """While a progress bar is on the terminal: prints a line above it."""
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self.set_up(json=json, verbose=verbose, debug=debug)
 
     def set_up(self, *, json: bool, verbose: bool, debug: bool) -> None:

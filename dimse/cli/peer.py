@@ -5,20 +5,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pdu
 from dimse.association.config import Limits, Timeouts
-from dimse.association.events import Trace
-from dimse.association.negotiation import Context
 from dimse.blocking import Association, connect
 from dimse.cli import arguments
 from dimse.cli.failures import FAILED, Failure, broken, no_association
 from dimse.cli.output import Output, clean, place
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, ContextRefused, OperationFailed, ProtocolError
-from dimse.services.security import TLS
-from dimse.services.users import Identity
 from pdu.values import dataclass, field, replace
+
+if TYPE_CHECKING:
+    from dimse.association.events import Trace
+    from dimse.association.negotiation import Context
+    from dimse.services.security import TLS
+    from dimse.services.users import Identity
 
 
 @dataclass(frozen=True, slots=True)

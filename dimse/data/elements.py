@@ -44,7 +44,7 @@ MAX_VALUE = 40_960
 MAX_SCANNED = 67_108_864
 """Bytes of a deflated data set that `scan` inflates, a quarter of a second's work; what comes behind them is taken as it is."""
 HELD = 4_194_304
-"""Bytes of a deflated data set that `scan` holds to read them to the end; of a longer one only the stream's end is looked for."""
+"""Bytes of a deflated data set that `scan` and `pick` hold to read them to the end; of a longer one only the stream's end is looked for."""
 
 
 class Element(NamedTuple):
@@ -127,13 +127,17 @@ def pick(
     Reading ends behind the highest of the tags, or with `whole` at the end of the data set: then one that is cut off is a
     `DataError`, wherever it is cut. Values are copies, with their padding.
 
-    A deflated data set is inflated as far as the highest tag (`MAX_INFLATED_HEAD`); with `whole` the rest of the stream is
-    inflated and forgotten, piece by piece, up to `limit` bytes.
+    A deflated data set is inflated as far as the highest tag (`MAX_INFLATED_HEAD`), up to `limit` bytes. With `whole` the rest
+    of one longer than `HELD` is inflated and forgotten, piece by piece: its stream must end, its last elements are not looked at.
     """
     last = max(tags, default=-1)
     found: dict[int, bytes] = {}
     if UID(transfer_syntax).is_deflated:
-        _pick_deflated(inflating(memoryview(data)[start:], limit), frozenset(tags), last, whole, found)
+        pieces = inflating(memoryview(data)[start:], limit)
+        if whole:
+            _pick_whole_deflated(pieces, frozenset(tags), found)
+        else:
+            _pick_deflated(pieces, frozenset(tags), last, False, found)
     else:
         _pick(data, start, layout_of(transfer_syntax), frozenset(tags), _NO_TAG if whole else last, found)
     return found
@@ -152,7 +156,7 @@ def scan(data: Buffer, transfer_syntax: str, tags: Collection[int], *, start: in
     try:
         if UID(transfer_syntax).is_deflated:
             with memoryview(data) as view, view[start:end] as stream:  # released at once: a mmap cannot be closed before
-                _scan_deflated(inflating(stream, MAX_SCANNED), frozenset(tags), found)
+                _pick_whole_deflated(inflating(stream, MAX_SCANNED), frozenset(tags), found, MAX_ELEMENTS, MAX_VALUE)
         else:
             _pick(data, start, layout_of(transfer_syntax), frozenset(tags), _NO_TAG, found, end, MAX_ELEMENTS, MAX_VALUE)
     except OddData:
@@ -299,15 +303,17 @@ def _try_pick(head: bytearray, wanted: frozenset[int], last: int, found: dict[in
         return False
 
 
-def _scan_deflated(pieces: Iterator[bytes], wanted: frozenset[int], found: dict[int, bytes]) -> None:
-    """`scan` of a deflated data set: all of one that is short when inflated, and the head and the stream's end of a longer one."""
+def _pick_whole_deflated(
+    pieces: Iterator[bytes], wanted: frozenset[int], found: dict[int, bytes], most: int = 1 << 60, longest: int = 1 << 60
+) -> None:
+    """`_pick` of all of a deflated data set that is short when inflated, and of the head and the stream's end of a longer one."""
     head = bytearray()
     for piece in pieces:
         head += piece
         if len(head) > HELD:
             _pick_deflated(chain([bytes(head)], pieces), wanted, max(wanted, default=-1), True, found)
             return
-    _pick(head, 0, LITTLE, wanted, _NO_TAG, found, None, MAX_ELEMENTS, MAX_VALUE)
+    _pick(head, 0, LITTLE, wanted, _NO_TAG, found, None, most, longest)
 
 
 _NO_TAG = 0x100000000

@@ -18,8 +18,7 @@ The floors, each importing only those below it (the README has the map):
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # what type checkers take for true; `typing` itself is not needed by most programs
 if TYPE_CHECKING:
     from dimse.association.config import Limits, Timeouts
     from dimse.association.events import TraceRecord

@@ -234,16 +234,33 @@ STARTS = {
 
 @pytest.mark.parametrize("program", STARTS)
 def test_a_start_loads_what_it_needs(program: str) -> None:
-    """Without coverage, whose measuring of subprocesses itself loads sqlite3; without what an environment's .pth files load."""
-    text = f"import sys; sys.path.insert(0, {str(ROOT)!r}); before = set(sys.modules); {program}; print(*(set(sys.modules) - before))"
-    bare = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    command = [sys.executable, "-I", "-S", "-c", text]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=bare)
+    done = _alone(f"before = set(sys.modules); {program}; print(*(set(sys.modules) - before))")
     loaded = set(done.stdout.split())
     ours = sorted(name for name in loaded if name.split(".")[0] in ("pdu", "dimse"))
     unneeded, most = STARTS[program]
     assert loaded & unneeded == set()
     assert 0 < len(ours) <= most, (ours, done.stderr)
+
+
+def test_a_start_and_an_end_collect_no_cycles() -> None:
+    """The program is not looked through for garbage while it is loaded, and of what it left at its end nothing is."""
+    text = """
+import gc
+sys.argv = ["dimse", "echo", "127.0.0.1", "1"]
+collections = lambda: sum(generation["collections"] for generation in gc.get_stats())
+from dimse.__main__ import main
+before = collections()
+main()
+print(gc.isenabled(), collections() - before, len(gc.get_objects()) < gc.get_freeze_count() / 100)
+"""
+    assert _alone(text).stdout.split() == ["True", "0", "True"]
+
+
+def _alone(program: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program without what an environment's .pth files load, and without coverage, whose measuring itself loads sqlite3."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    text = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"
+    return subprocess.run([sys.executable, "-I", "-S", "-c", text], capture_output=True, text=True, timeout=60, check=False, env=bare)
 
 
 def _allowed(floor: Floor, found: Import) -> bool:

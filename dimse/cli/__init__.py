@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from dimse.cli.failures import FAILED, INTERRUPTED, OUTPUT_CLOSED, USAGE, Failure, OutputClosed, failure_of
@@ -48,8 +48,8 @@ COMMANDS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code.
+def main(argv: Sequence[str] | None = None, *, loaded: Callable[[], object] = lambda: None) -> int:
+    """Runs one command and returns its exit code. `loaded` is called when it has been imported, and knows what to do.
 
     0 done; 1 some of it failed or the peer answered a failure; 2 usage, or input that cannot be read; 3 no association;
     4 aborted or lost on the way; 130 interrupted; 141 the reader of the output went away.
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = words[0] if words else ""
     out = Output(f"dimse {name}" if name in COMMANDS else "dimse")
     try:
-        code = _run(name, words[1:], out)
+        code = _run(name, words[1:], out, loaded)
         out.flush()
     except OutputClosed:
         out.abandon()
@@ -68,9 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(name: str, words: list[str], out: Output) -> int:
+def _run(name: str, words: list[str], out: Output, loaded: Callable[[], object]) -> int:
     if name in COMMANDS:
-        return _run_command(name, words, out)
+        return _run_command(name, words, out, loaded)
     if name in ("-h", "--help", "help"):
         out.line(_overview())
         return 0
@@ -85,7 +85,7 @@ def _run(name: str, words: list[str], out: Output) -> int:
     raise Failure(USAGE, f"there is no command {name!r}{_similar(name)}; 'dimse --help' lists them")
 
 
-def _run_command(name: str, words: list[str], out: Output) -> int:
+def _run_command(name: str, words: list[str], out: Output, loaded: Callable[[], object]) -> int:
     from importlib import import_module
 
     command = import_module(f"dimse.cli.{name}")
@@ -93,6 +93,7 @@ def _run_command(name: str, words: list[str], out: Output) -> int:
         args = command.parser().parse(words)
     except SystemExit as asked:  # --help has been printed
         return int(asked.code or 0)
+    loaded()
     out.set_up(json=getattr(args, "json", False), verbose=args.verbose, debug=args.debug)
     with _without_pydicoms_remarks(), tracing(args, out) as args.tracer:
         code: int = command.run(args, out)

@@ -39,7 +39,7 @@ class Server(Reception):
         self._listener: socket.socket | None = None
         self._lock = threading.RLock()
         self._change = threading.Condition(self._lock)
-        self._waiting = 0
+        self._threads = self._waiting = 0
         self._wires: set[SocketWire] = set()
         self._clock = time.monotonic
         self._checks, self._conversions = threading.Semaphore(CHECKS), threading.Semaphore(CONVERSIONS)
@@ -76,13 +76,13 @@ class Server(Reception):
         """Accepts no more, lets what is under way come to its end, at most `grace` seconds, and aborts the rest.
 
         Not to be called by a handler. An association that has been silent for a second is not under way. A handler that does
-        not return is left behind. May be called again.
+        not return is left behind; all others have made their reports when this returns. May be called again.
         """
         if self._listener is not None:
             self._close(self._listener)
         end = time.monotonic() + grace
         with self._change:
-            while (self._wires or self._waiting) and (now := time.monotonic()) < end + GIVE_UP:
+            while self._threads and (now := time.monotonic()) < end + GIVE_UP:
                 for wire in self._wires:
                     if now >= end or wire.idle_for(now) >= IDLE_WHEN_STOPPING:
                         wire.interrupt()
@@ -115,21 +115,26 @@ class Server(Reception):
     def _post(self, listener: socket.socket) -> None:
         """One more thread that waits for connections. Raises `RuntimeError` when threads have run out."""
         with self._lock:
+            self._threads += 1
             self._waiting += 1
         try:
             threading.Thread(target=self._attend, args=(listener,), name=f"dimse {self.aet}", daemon=True).start()
         except RuntimeError:
             self._waits_no_more()
+            self._ends()
             raise
 
     def _attend(self, listener: socket.socket) -> None:
         """A thread's life: takes a connection and serves it, again and again, until the server stops or enough others wait."""
-        waits = True
-        while waits:
-            wire = self._accept(listener)
-            if wire is not None:
-                self._serve(wire)
-            waits = self._may_wait(listener)
+        try:
+            waits = True
+            while waits:
+                wire = self._accept(listener)
+                if wire is not None:
+                    self._serve(wire)
+                waits = self._may_wait(listener)
+        finally:
+            self._ends()
 
     def _may_wait(self, listener: socket.socket) -> bool:
         """Counts a thread among those that wait, unless it is not needed there."""
@@ -139,12 +144,16 @@ class Server(Reception):
         return is_needed
 
     def _waits_no_more(self) -> bool:
-        """Counts a thread out; whether it was the last."""
-        with self._change:
+        """Counts a thread out of those that wait; whether it was the last."""
+        with self._lock:
             self._waiting -= 1
-            if self._listener is None:
-                self._change.notify_all()
             return not self._waiting
+
+    def _ends(self) -> None:
+        """Counts a thread out for good."""
+        with self._change:
+            self._threads -= 1
+            self._change.notify_all()
 
     def _accept(self, listener: socket.socket) -> SocketWire | None:
         """The next connection, when another thread waits in place of this one; None if it comes to nothing."""
@@ -163,9 +172,9 @@ class Server(Reception):
                 sock.close()
                 self._turn_away(error)
                 return None
-        return self._wire(sock, f"{address[0]}:{address[1]}", listener)
+        return self._wire(sock, f"{address[0]}:{address[1]}")
 
-    def _wire(self, sock: socket.socket, peer: str, listener: socket.socket) -> SocketWire | None:
+    def _wire(self, sock: socket.socket, peer: str) -> SocketWire | None:
         try:
             wire = SocketWire(sock, self._layer(), peer, self._secured(peer) if self._secured else None)
         except Exception as error:  # it is gone now, or a trace raises: nor does that
@@ -173,12 +182,7 @@ class Server(Reception):
             self._turn_away(error if isinstance(error, OSError) else without_values(error))
             return None
         with self._lock:
-            is_stopped = self._listener is not listener
-            if not is_stopped:
-                self._wires.add(wire)
-        if is_stopped:
-            wire.shut()
-            return None
+            self._wires.add(wire)
         self._make_room(wire)
         return wire
 

@@ -17,6 +17,7 @@ from dimse import sockets
 from dimse.association.config import Timeouts
 from dimse.association.events import TraceRecord
 from dimse.association.layer import UpperLayer
+from dimse.association.negotiation import propose
 from dimse.data.commands import CommandField
 from dimse.data.uids import CTImageStorage, StudyRootFind, StudyRootMove, Verification
 from dimse.errors import Aborted, TimedOut, Unreachable, UsageError
@@ -422,8 +423,9 @@ def test_threads_that_are_not_needed_end(started: list[threading.Thread], monkey
 
 
 def test_stopped_while_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that was accepted just before is closed; `stop` has not seen it."""
-    server = dimse.Server("SCP", Services(), timeouts=BRISK)
+    """A connection that was accepted just before is served like the others, and `stop` waits for it."""
+    reports = list[Report]()
+    server = dimse.Server("SCP", Services(), report=reports.append, timeouts=BRISK)
     host, port = server.listen()
     coming, stopped, layer = threading.Event(), threading.Event(), server._layer
 
@@ -434,11 +436,17 @@ def test_stopped_while_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(server, "_layer", made)
     server.start()
+    stopping = threading.Thread(target=server.stop)
     with socket.create_connection((host, port), timeout=PATIENCE) as client:
         assert coming.wait(PATIENCE)
-        server.stop()
+        stopping.start()
+        stopped_accepting(host, port)
         stopped.set()
-        assert client.recv(1) == b""
+        client.sendall(propose("SCP", "SCU", [Verification]).encode())
+        stopping.join(PATIENCE)
+        assert client.recv(1) == b"\2"  # an A-ASSOCIATE-AC
+    assert not stopping.is_alive()
+    assert ["this side is stopping" in r.ended for r in reports if r.peer.calling == "SCU"] == [True]
     assert not server._wires
 
 

@@ -329,7 +329,7 @@ def test_the_bars_of_the_chart(saved: list[Saved]) -> None:
     ]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed: the extra 'bench' has it")
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed: the extra 'test' has it")
 @pytest.mark.filterwarnings("default")
 def test_the_chart(saved: list[Saved], tmp_path: Path) -> None:
     (tmp_path / "json").write_text(json.dumps({"date": "2026-01-01", "machine": "a machine", "rows": saved}), encoding="utf-8")

@@ -28,7 +28,7 @@ from dimse.services.reception import CHECKS, CONVERSIONS, Reception
 from dimse.services.security import TLS
 from dimse.services.session import Negotiated, Session, check_undisturbed
 from dimse.services.users import Identity
-from dimse.services.wire import tcp_port
+from dimse.services.wire import BACKLOG, tcp_port
 from dimse.streams import StreamWire, dial, secured
 
 __all__ = ["AsyncAssociation", "Iteration", "Server", "StreamWire", "connect", "dial"]
@@ -235,7 +235,7 @@ class Server(Reception):
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Binds and begins to serve; port 0 takes a free one. Returns host and port. Raises `OSError`, `OverflowError`."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, host, tcp_port(port))
+        self._server = await loop.create_server(self._accept, host, tcp_port(port), backlog=BACKLOG)
         bound: tuple[str, int] = self._server.sockets[0].getsockname()[:2]
         return bound
 

@@ -14,12 +14,11 @@ from typing import Self
 
 from dimse.errors import UsageError, without_values
 from dimse.services.reception import CHECKS, CONVERSIONS, Reception
-from dimse.services.wire import tcp_port
+from dimse.services.wire import BACKLOG, tcp_port
 from dimse.sockets import SocketWire, drive, secured
 
 log = logging.getLogger("dimse")
 
-BACKLOG = 128
 SPARE = 4
 """Threads that wait for connections, at most: clients that come one after the other are served by threads that are there."""
 IDLE_WHEN_STOPPING = 1.0

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dimse.services.handlers import Address
     from dimse.services.security import Security
 
+BACKLOG = 1024
+"""Connections that the system keeps until they are taken. It drops one more: its peer tries again after a second, and after two."""
+
 
 class Wire(Protocol):
     """One transport connection and the `UpperLayer` that speaks on it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import inspect
@@ -352,6 +353,25 @@ def test_idle_and_half_open_clients(front: Front) -> None:
     ended = {served.report().ended for _ in silent}
     assert len(ended) == 1
     assert "the wait 'artim' passed" in ended.pop()
+
+
+def test_many_connect_before_the_first_is_taken() -> None:
+    """T-02: one that the system had to drop would be there after a second."""
+    with contextlib.ExitStack() as stack:
+        server = blocking.Server("NODE", Services())
+        stack.callback(server.stop)
+        address = server.listen()
+        for _ in range(200):
+            stack.enter_context(socket.create_connection(address, timeout=PATIENCE))
+
+        async def burst() -> None:
+            server = aio.Server("NODE", Services())
+            address = await server.listen()
+            for _ in range(200):  # nothing is taken meanwhile, for this does not wait
+                stack.enter_context(socket.create_connection(address, timeout=PATIENCE))
+            await server.stop(0.0)
+
+        asyncio.run(burst())
 
 
 def test_nonsense_instead_of_a_request(front: Front) -> None:

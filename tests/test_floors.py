@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pydicom.data import get_testdata_file
 
 ROOT = Path(__file__).parents[1]
 IO = frozenset(
@@ -212,11 +213,24 @@ SLOW = frozenset(
     | {"tokenize", "traceback", "dimse.archive", "dimse.server", "dimse.services.reception", "dimse.services.scp", "dimse.tracing"}
 )
 """What no client needs, at its start at least."""
-UNNEEDED = SLOW | frozenset(
-    {"ipaddress", "pathlib", "shutil", "urllib", "zlib", "dimse.data.datasets", "dimse.data.sources", "dimse.services.conversion"}
-    | {"dimse.services.handlers", "dimse.services.rights", "dimse.services.security", "dimse.services.users"}
+ELSEWHERE = SLOW | frozenset(
+    {
+        "ipaddress",
+        "mmap",
+        "pathlib",
+        "shutil",
+        "urllib",
+        "zlib",
+        "dimse.data.datasets",
+        "dimse.services.handlers",
+        "dimse.services.recoding",
+    }
+    | {"dimse.services.rights", "dimse.services.security", "dimse.services.users"}
 )
+"""What sending files as they are needs nothing of."""
+UNNEEDED = ELSEWHERE | frozenset({"dimse.data.sources", "dimse.services.conversion"})
 """What asking whether a peer is there needs nothing of."""
+SAMPLE = get_testdata_file("CT_small.dcm")
 STARTS = {
     # program: what it does not load, and how many of our modules it does
     "import dimse": (UNNEEDED, 1),
@@ -226,10 +240,10 @@ STARTS = {
     "import dimse.cli.find": (SLOW, 50),
     "import dimse.cli.move": (SLOW, 50),
     "import dimse.cli.get": (SLOW, 60),
-    "import dimse.cli.send": (SLOW, 52),
+    f"from dimse.cli import main; main(['send', '127.0.0.1', '1', {SAMPLE!r}])": (ELSEWHERE, 46),
     "import dimse.cli.receive": (frozenset({"asyncio", "dataclasses", "inspect", "pydicom", "sqlite3", "ssl", "dimse.archive"}), 80),
 }
-"""Port 1 of the loopback refuses, so `echo` runs its whole way to the network and back."""
+"""Port 1 of the loopback refuses, so `echo` and `send` run their whole way to the network and back."""
 
 
 @pytest.mark.parametrize("program", STARTS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 from dimse.data.sources import BytesReading, FileReading, FileSource, Reading
@@ -57,7 +56,7 @@ class StoredSource:
         """The file, when it has been read through once."""
         uids = self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax
         try:
-            reading = FileSource.known(Path(self.path), *uids, self.offset, self.size).open()
+            reading = FileSource.known(self.path, *uids, self.offset, self.size).open()
         except DataError:
             raise _changed("its length is another") from None
         try:

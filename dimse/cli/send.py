@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +14,7 @@ from dimse.cli.failures import BROKEN, DONE, FAILED, INTERRUPTED, USAGE, Failure
 from dimse.cli.output import Output, clean, in_bytes, in_seconds, plural
 from dimse.cli.peer import Target, context_words, release
 from dimse.cli.progress import Progress
-from dimse.data.sources import FileSource, Reading, find_files
+from dimse.data.sources import FileSource, Reading, file_names
 from dimse.data.status import Status
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, DataError, ProtocolError
@@ -91,17 +90,17 @@ class Tally:
     bytes: int = 0
     associations: int = 0
 
-    def skip(self, path: Path, why: str, *, asked_for: bool) -> None:
+    def skip(self, path: str, why: str, *, asked_for: bool) -> None:
         """A file that is nothing to send; one that was named by itself was meant to be sent."""
         self.skipped += not asked_for
         self.failed += asked_for
         result = "failed" if asked_for else "skipped"
         self.out.note(f"{result}: {clean(path)}: {clean(why)}")
-        self.out.result({"result": result, "file": str(path), "why": why})
+        self.out.result({"result": result, "file": path, "why": why})
 
     def unreadable(self, error: OSError) -> None:
         """A folder that cannot be looked into."""
-        self.skip(Path(str(error.filename)), error.strerror or str(error), asked_for=True)
+        self.skip(str(error.filename), error.strerror or str(error), asked_for=True)
 
     def answer(self, source: FileSource, status: Status) -> None:
         """A file's status, the peer's or one of this side that never asked the peer."""
@@ -110,17 +109,17 @@ class Tally:
         self.failed += not status.ok
         self.bytes += source.size if status.ok else 0
         if not status.ok:
-            self.out.note(f"failed: {clean(source.path)}: {clean(status.comment if status.local else status)}")
+            self.out.note(f"failed: {clean(source.file)}: {clean(status.comment if status.local else status)}")
         elif status:
-            self.out.note(f"warning: {clean(source.path)}: {clean(status)}")
+            self.out.note(f"warning: {clean(source.file)}: {clean(status)}")
         elif self.out.verbose:
-            self.out.note(f"sent: {clean(source.path)}: {status}")
+            self.out.note(f"sent: {clean(source.file)}: {status}")
         if not self.out.json:  # thousands of files: no words that nobody is to read
             return
         self.out.result(
             {
                 "result": "sent" if status.ok else "failed",
-                "file": str(source.path),
+                "file": source.file,
                 "sop_instance_uid": str(source.sop_instance_uid),
                 "status": f"{status:04X}H",
                 "words": status.words,
@@ -136,8 +135,8 @@ class Tally:
         self.failed += 1
         self.lost += 1
         why = "the association ended before an answer came"
-        self.out.note(f"failed: {clean(source.path)}: {why}")
-        self.out.result({"result": "failed", "file": str(source.path), "sop_instance_uid": str(source.sop_instance_uid), "why": why})
+        self.out.note(f"failed: {clean(source.file)}: {why}")
+        self.out.result({"result": "failed", "file": source.file, "sop_instance_uid": str(source.sop_instance_uid), "why": why})
 
     def words(self, seconds: float) -> str:
         """All of it in one line."""
@@ -157,11 +156,11 @@ class Tally:
 
 def _sources(paths: Sequence[str], tally: Tally, out: Output) -> list[FileSource]:
     """The heads of all DICOM files. Raises `Failure` for a path that does not exist, before anything is sent."""
-    asked_for = {Path(path) for path in paths}
+    asked_for = frozenset(paths)
     sources = []
     try:
         with Progress(out, "reading heads", None) as progress:
-            for path in find_files(paths, unreadable=tally.unreadable):
+            for path in file_names(paths, unreadable=tally.unreadable):
                 progress.advance(1)
                 if (source := _source(path, tally, asked_for=path in asked_for)) is not None:
                     sources.append(source)
@@ -170,7 +169,7 @@ def _sources(paths: Sequence[str], tally: Tally, out: Output) -> list[FileSource
     return sources
 
 
-def _source(path: Path, tally: Tally, *, asked_for: bool) -> FileSource | None:
+def _source(path: str, tally: Tally, *, asked_for: bool) -> FileSource | None:
     try:
         source = FileSource(path)
     except DataError as error:

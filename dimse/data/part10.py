@@ -10,8 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from dimse.data.elements import encode_element
-from dimse.data.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID, ExplicitVRLittleEndian
+from dimse.data.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID
 from dimse.errors import DataError
 from pdu.values import dataclass
 
@@ -53,7 +52,7 @@ class FileMeta:
         before = _VERSION + _texts(self, _TEXTS[:1])
         after = _texts(self, _TEXTS[1:])
         if self.private_information_creator_uid and self.private_information:
-            after += _element(0x00020102, "OB", self.private_information)
+            after += _bytes_element(0x0102, self.private_information)
 
         def encode(uid: str) -> bytes:
             group = before + _text_element(_INSTANCE, uid) + after if uid else before + after
@@ -159,17 +158,19 @@ def _no_prefix(head: bytes) -> DataError:
     return DataError(what, PREAMBLE, "PS3.10 7.1", advice)
 
 
-def _element(tag: int, vr: str, value: bytes) -> bytes:
-    return encode_element(tag, vr, value, ExplicitVRLittleEndian)
-
-
 def _start(element: int, vr: bytes) -> bytes:
-    """Tag and VR of an element of group 2."""
-    return struct.pack("<HH2s", 2, element, vr)
+    """Tag and VR of an element of group 2; behind the latter two reserved bytes, if it is one that has them."""
+    return _put_short(2) + _put_short(element) + vr
+
+
+def _bytes_element(element: int, value: bytes) -> bytes:
+    """An element of group 2 with the VR OB."""
+    value += bytes(len(value) % 2)
+    return _start(element, b"OB\0\0") + _put_long(len(value)) + value
 
 
 _START = bytes(PREAMBLE) + PREFIX + _start(0x0000, b"UL") + b"\4\0"
-_VERSION = _element(0x00020001, "OB", b"\0\1")
+_VERSION = _bytes_element(0x0001, b"\0\1")
 _INSTANCE = _start(0x0003, b"UI")
 _TEXTS = (  # field, tag and VR: those besides the SOP Instance UID, which stands behind the first
     ("media_storage_sop_class_uid", _start(0x0002, b"UI")),

@@ -11,17 +11,17 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from dimse.data.datasets import DataSet
 from dimse.data.part10 import scan_meta
 from dimse.data.uids import UID, ExplicitVRLittleEndian
 from dimse.errors import DataError
 from pdu.values import dataclass, field
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydicom.dataset import Dataset
 
 MAX_HOLES = 1024
@@ -71,7 +71,8 @@ class FileSource:
     The file is opened again when it is sent, and must not have changed its size by then.
     """
 
-    path: Path
+    file: str = field(init=False)
+    """The path, as text."""
     sop_class_uid: UID = field(init=False)
     sop_instance_uid: UID = field(init=False)
     transfer_syntax: UID = field(init=False)
@@ -79,44 +80,48 @@ class FileSource:
     """Where the data set begins in the file."""
     size: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        fd, length = _open_regular(self.path)
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        file = os.fspath(path)
+        fd, length = _open_regular(file)
         try:
             meta, offset = scan_meta(partial(os.read, fd))
         except DataError as error:
-            raise DataError(f"{self.path}: {error.what}", error.offset, error.clause, error.advice) from None
+            raise DataError(f"{file}: {error.what}", error.offset, error.clause, error.advice) from None
         finally:
             os.close(fd)
         if not (meta.media_storage_sop_class_uid and meta.media_storage_sop_instance_uid):
             raise DataError(
-                f"{self.path}: the File Meta Information lacks the Media Storage SOP Class UID or SOP Instance UID", clause="PS3.10 7.1"
+                f"{file}: the File Meta Information lacks the Media Storage SOP Class UID or SOP Instance UID", clause="PS3.10 7.1"
             )
         if length <= offset:
-            raise DataError(f"{self.path}: the file has no data set", offset, "PS3.10 7")
-        self._fill(
-            self.path,
-            meta.media_storage_sop_class_uid,
-            meta.media_storage_sop_instance_uid,
-            meta.transfer_syntax_uid,
-            offset,
-            length - offset,
-        )
+            raise DataError(f"{file}: the file has no data set", offset, "PS3.10 7")
+        uids = meta.media_storage_sop_class_uid, meta.media_storage_sop_instance_uid, meta.transfer_syntax_uid
+        self._fill(file, *uids, offset, length - offset)
 
     @classmethod
-    def known(cls, path: Path, sop_class_uid: UID, sop_instance_uid: UID, transfer_syntax: UID, offset: int, size: int) -> FileSource:
+    def known(
+        cls, path: str | os.PathLike[str], sop_class_uid: UID, sop_instance_uid: UID, transfer_syntax: UID, offset: int, size: int
+    ) -> FileSource:
         """A source whose head need not be read, because somebody, an index say, knows what is in it."""
         source = object.__new__(cls)
-        source._fill(path, sop_class_uid, sop_instance_uid, transfer_syntax, offset, size)
+        source._fill(os.fspath(path), sop_class_uid, sop_instance_uid, transfer_syntax, offset, size)
         return source
 
-    def _fill(self, path: str | Path, sop_class_uid: UID, sop_instance_uid: UID, transfer_syntax: UID, offset: int, size: int) -> None:
+    def _fill(self, file: str, sop_class_uid: UID, sop_instance_uid: UID, transfer_syntax: UID, offset: int, size: int) -> None:
         fill = object.__setattr__
-        fill(self, "path", path if isinstance(path, Path) else Path(path))
+        fill(self, "file", file)
         fill(self, "sop_class_uid", sop_class_uid)
         fill(self, "sop_instance_uid", sop_instance_uid)
         fill(self, "transfer_syntax", transfer_syntax)
         fill(self, "offset", offset)
         fill(self, "size", size)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        from pathlib import Path  # which whoever sends thousands of files, or only a few, does without
+
+        return Path(self.file)
 
     def open(self) -> FileReading:
         """A new pass over the data set. Raises `OSError`, or `DataError` if the file has changed its size."""
@@ -127,14 +132,14 @@ class FileReading:
     """One pass over the data set of a file. Closes itself when it is left as a context manager, or by `close`."""
 
     def __init__(self, source: FileSource) -> None:
-        self._path = source.path
+        self._file = source.file
         self._offset, self._size = source.offset, source.size
         self._left = source.size
-        self._fd, length = _open_regular(source.path)
+        self._fd, length = _open_regular(source.file)
         if length != source.offset + source.size:
             self.close()
             raise DataError(
-                f"{source.path}: the file has {length} bytes and had {source.offset + source.size} when it was looked at",
+                f"{source.file}: the file has {length} bytes and had {source.offset + source.size} when it was looked at",
                 advice="send files only when whoever writes them has finished",
             )
 
@@ -147,7 +152,7 @@ class FileReading:
         at = self._offset + self._size - self._left
         count = os.preadv(self._fd, holes if len(holes) <= MAX_HOLES else holes[:MAX_HOLES], at)
         if count == 0 and self._left > 0 and any(holes):
-            raise DataError(f"{self._path}: the file became shorter while it was read: {self._left} bytes are missing")
+            raise DataError(f"{self._file}: the file became shorter while it was read: {self._left} bytes are missing")
         self._left -= count
         return count
 
@@ -179,6 +184,8 @@ class BytesSource:
 
         Raises `DataError` if it has no SOP Class UID or SOP Instance UID, or cannot be encoded so.
         """
+        from dimse.data.datasets import DataSet
+
         meta = getattr(ds, "file_meta", None) or {}
         syntax = UID(transfer_syntax or meta.get("TransferSyntaxUID") or ExplicitVRLittleEndian)
         uids = []
@@ -229,12 +236,19 @@ def find_files(paths: Iterable[str | os.PathLike[str]], *, unreadable: Callable[
     Raises `FileNotFoundError` for a path that does not exist, before any is looked into, and `OSError` for a folder that
     cannot be read; if `unreadable` is given, it is called with that error instead, and the search goes on without the folder.
     """
-    roots = [Path(path) for path in paths]
-    folders = [stat.S_ISDIR(root.stat().st_mode) for root in roots]
+    from pathlib import Path
+
+    return map(Path, file_names(paths, unreadable=unreadable))
+
+
+def file_names(paths: Iterable[str | os.PathLike[str]], *, unreadable: Callable[[OSError], object] | None = None) -> Iterator[str]:
+    """Like `find_files`, with the paths as texts, which take less to make."""
+    roots = [os.fspath(path) for path in paths]
+    folders = [stat.S_ISDIR(os.stat(root).st_mode) for root in roots]  # noqa: PTH116 - paths are texts here
     return _files_of(list(zip(roots, folders, strict=True)), unreadable)
 
 
-def _files_of(roots: list[tuple[Path, bool]], unreadable: Callable[[OSError], object] | None) -> Iterator[Path]:
+def _files_of(roots: list[tuple[str, bool]], unreadable: Callable[[OSError], object] | None) -> Iterator[str]:
     for root, is_folder in roots:
         if is_folder:
             yield from _files_below(root, unreadable)
@@ -242,7 +256,7 @@ def _files_of(roots: list[tuple[Path, bool]], unreadable: Callable[[OSError], ob
             yield root
 
 
-def _files_below(root: Path, unreadable: Callable[[OSError], object] | None) -> Iterator[Path]:
+def _files_below(root: str, unreadable: Callable[[OSError], object] | None) -> Iterator[str]:
     """Depth first without recursion: a tree may be deeper than Python's stack."""
     visited = {_identity(root)}
     pending = _entries(root, unreadable)
@@ -250,13 +264,13 @@ def _files_below(root: Path, unreadable: Callable[[OSError], object] | None) -> 
         entry = pending.pop()
         mode = _mode(entry)
         if stat.S_ISREG(mode):
-            yield Path(entry.path)
+            yield entry.path
         elif stat.S_ISDIR(mode) and (identity := _identity(entry.path)) not in visited:
             visited.add(identity)
             pending += _entries(entry.path, unreadable)
 
 
-def _entries(folder: str | Path, unreadable: Callable[[OSError], object] | None) -> list[os.DirEntry[str]]:
+def _entries(folder: str, unreadable: Callable[[OSError], object] | None) -> list[os.DirEntry[str]]:
     """What the folder holds, the last name first."""
     try:
         with os.scandir(folder) as entries:
@@ -280,16 +294,16 @@ def _mode(entry: os.DirEntry[str]) -> int:
         return 0
 
 
-def _identity(folder: str | Path) -> tuple[int, int]:
-    found = os.stat(folder)  # noqa: PTH116 - entries of a folder are plain strings here, thousands of them
+def _identity(folder: str) -> tuple[int, int]:
+    found = os.stat(folder)  # noqa: PTH116 - paths are texts here, thousands of them
     return found.st_dev, found.st_ino
 
 
-def _open_regular(path: Path) -> tuple[int, int]:
+def _open_regular(file: str) -> tuple[int, int]:
     """A descriptor for reading, and the size. O_NONBLOCK, or else opening a pipe would wait for its writer."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         os.close(fd)
-        raise DataError(f"{path}: not a regular file")
+        raise DataError(f"{file}: not a regular file")
     return fd, found.st_size

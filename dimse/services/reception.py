@@ -24,7 +24,7 @@ R = TypeVar("R")
 CHECKS = 4
 """Passcodes that are checked at once: each takes 16 MiB while it lasts."""
 CONVERSIONS = 1
-"""Instances that are converted at once for all associations: each may take several times `conversion.MAX_CONVERTED`."""
+"""Instances that are converted at once for all associations: each may take several times `recoding.MAX_CONVERTED`."""
 
 
 class Reception:

@@ -333,7 +333,7 @@ async def _fit(session: Session, source: Source) -> tuple[AcceptedContext, Sourc
 
 
 async def _converted(session: Session, source: Source, transfer_syntax: UID) -> Source:
-    from dimse.services.conversion import converted
+    from dimse.services.recoding import converted
 
     def convert() -> Source:
         return converted(source, transfer_syntax)

@@ -14,7 +14,7 @@ from pydicom import dcmread
 
 from dimse.data.sources import FileSource
 from dimse.data.uids import ExplicitVRLittleEndian
-from dimse.services.conversion import converted
+from dimse.services.recoding import converted
 
 from .peers import Address, Lab, Orthanc, Server, contents, dimse, new_address, run, to
 from .samples import Samples, assert_keeps, write_many

@@ -28,10 +28,11 @@ from dimse.data.uids import (
     RLELossless,
 )
 from dimse.errors import ContextRefused, DataError
-from dimse.services import conversion
-from dimse.services.conversion import UNCOMPRESSED, converted, has_codecs, needs_codecs, target, targets
+from dimse.services import conversion, recoding
+from dimse.services.conversion import UNCOMPRESSED, has_codecs, needs_codecs, target, targets
 from dimse.services.handlers import Services
 from dimse.services.plan import contexts_for
+from dimse.services.recoding import converted
 
 from .drivers import Front
 from .samples import Account, Mover, instance, real_instance
@@ -171,7 +172,7 @@ def test_an_icon_that_is_compressed() -> None:
 
 
 def test_an_instance_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversion, "MAX_CONVERTED", 100)
+    monkeypatch.setattr(recoding, "MAX_CONVERTED", 100)
     with pytest.raises(DataError, match=r"an instance of 102 bytes is longer than the 100 bytes .*; send it in the transfer syntax"):
         converted(instance(1, 102), ImplicitVRLittleEndian)
 

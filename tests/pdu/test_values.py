@@ -321,14 +321,30 @@ def test_defaults_are_read_on_the_class_without_slots_only() -> None:
     assert plain(values).y.__class__.__name__ == "member_descriptor"  # type: ignore[attr-defined]  # a slot
 
 
+@both
+def test_the_first_instances_and_later_ones_are_made_alike(body: Callable[[Any], type]) -> None:
+    for args, kwargs in CALLS:
+        ours = body(values)
+        first = outcome(ours, *args, **kwargs)
+        for _ in range(values.FEW):
+            outcome(ours, *args, **kwargs)
+        assert inspect.isfunction(inspect.getattr_static(ours, "__init__"))
+        assert repr(first) == repr(outcome(ours, *args, **kwargs)) == repr(outcome(body(dataclasses), *args, **kwargs))
+
+
 def test_init_is_compiled_once_and_only_when_asked_for() -> None:
     ours = plain(values)
+    for number in range(values.FEW):
+        ours(number)
     assert type(vars(ours)["__init__"]).__name__ == "_Initializer"
     ours(1)
     compiled = vars(ours)["__init__"]
     assert inspect.isfunction(compiled)
     ours(2)
     assert vars(ours)["__init__"] is compiled
+    wrong = plain(values)
+    assert "missing 1 required positional argument" in str(outcome(wrong))
+    assert inspect.isfunction(vars(wrong)["__init__"])
     heir = inherited(values)
     assert heir(1).x == 1
     assert "__init__" not in vars(heir)

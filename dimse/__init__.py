@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from dimse.association.negotiation import AcceptedContext, Context, RefusedContext, propose
     from dimse.blocking import Association, connect
     from dimse.data.datasets import DataSet, query
-    from dimse.data.sources import BytesSource, FileSource, Source, find_files
+    from dimse.data.protocols import Source
+    from dimse.data.sources import BytesSource, FileSource, find_files
     from dimse.data.status import Category, Status
     from dimse.data.uids import (
         UID,
@@ -157,7 +158,8 @@ PLACES = {
     "dimse.association.negotiation": "AcceptedContext Context RefusedContext propose",
     "dimse.blocking": "Association connect",
     "dimse.data.datasets": "DataSet query",
-    "dimse.data.sources": "BytesSource FileSource Source find_files",
+    "dimse.data.protocols": "Source",
+    "dimse.data.sources": "BytesSource FileSource find_files",
     "dimse.data.status": "Category Status",
     "dimse.data.uids": "UID CTImageStorage ExplicitVRLittleEndian ImplicitVRLittleEndian MRImageStorage PatientRootFind PatientRootGet "
     "PatientRootMove SecondaryCaptureImageStorage StudyRootFind StudyRootGet StudyRootMove Verification",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
 import pdu
 from dimse.association.config import Limits, Timeouts
@@ -17,16 +16,21 @@ from dimse.association.negotiation import propose
 from dimse.services import scu
 from dimse.services.session import Negotiated, Session, check_undisturbed
 from dimse.sockets import SocketWire, dial, drive
+from pdu.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
     from types import TracebackType
+    from typing import Concatenate, ParamSpec, Self, TypeVar
 
     from dimse.association.events import Trace
     from dimse.association.negotiation import Context, Extended
     from dimse.server import Server
     from dimse.services.security import TLS
     from dimse.services.users import Identity
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
 
 __all__ = ["Association", "Server", "SocketWire", "connect", "dial", "drive"]
 
@@ -38,10 +42,6 @@ def __getattr__(name: str) -> type[Server]:
 
         return Server
     raise AttributeError(f"module 'dimse.blocking' has no attribute {name!r}")
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 def _operation(service: Callable[Concatenate[Session, P], Coroutine[object, None, R]]) -> Callable[Concatenate[Association, P], R]:

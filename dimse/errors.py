@@ -23,9 +23,9 @@ The parts of the text are attributes too, so that no program has to read it. Wha
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from pdu.codes import DICOM_APPLICATION_CONTEXT, abort_words, context_words, rejection_words
+from pdu.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dimse.data.status import Status

@@ -7,21 +7,23 @@ import socket
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from struct import pack
-from typing import TYPE_CHECKING, TypeVar
 
 from dimse.association.events import AbortIndication
 from dimse.association.table import State
 from dimse.errors import AssociationError, ConnectionLost, TimedOut, TLSFailed, Unreachable
 from dimse.services.wire import handshake_deadline, tcp_port
+from pdu.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from dimse.association.events import Event
     from dimse.association.layer import UpperLayer
     from dimse.services.handlers import Address
     from dimse.services.security import TLS, Security
     from dimse.tls import Channel
 
-R = TypeVar("R")
+    R = TypeVar("R")
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 """Linux only. Peers without TCP_NODELAY write the command and the data set as two small segments and wait for our ACK."""

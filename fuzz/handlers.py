@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from dimse.association.config import Limits
 from dimse.data.datasets import DataSet
-from dimse.data.sources import BytesSource, Source
+from dimse.data.protocols import Source
+from dimse.data.sources import BytesSource
 from dimse.data.uids import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dimse.errors import Refused
 from dimse.services.handlers import Address, Answer, Match, Request, Services

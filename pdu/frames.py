@@ -7,11 +7,14 @@ into the holes between headers that stand in a buffer already, and the buffer is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
 
 from . import fields
 from .codes import PDUType
 from .pdus import COMMAND, LAST, P_DATA_HEADER, PDV_HEADER_LENGTH
+from .typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 DEFAULT_SEND_PDU = 131_072
 """The longest P-DATA-TF sent, even if the peer would take more: longer ones gain no speed and need larger buffers."""

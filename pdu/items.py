@@ -9,12 +9,17 @@ read. What the values mean together (duplicates, even context ids, ...) is for t
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import ClassVar, Self, TypeAlias, TypeVar, get_args
 
 from . import fields
 from .codes import DICOM_APPLICATION_CONTEXT, AbortReason, ItemType
 from .fields import Cursor
+from .typed import TYPE_CHECKING, ClassVar
 from .values import dataclass, field
+
+if TYPE_CHECKING:
+    from typing import Self, TypeAlias, TypeVar
+
+    _T = TypeVar("_T", bound="_Item")
 
 
 class _Item:
@@ -372,10 +377,8 @@ class UserInformation(_Item):
 KnownItem: TypeAlias = ApplicationContext | PresentationContextRQ | PresentationContextAC | UserInformation
 Item: TypeAlias = KnownItem | UnknownItem
 
-_T = TypeVar("_T", bound=_Item)
-
-ITEMS: Mapping[int, type[KnownItem]] = {kind.item_type: kind for kind in get_args(KnownItem)}
-USER_ITEMS: Mapping[int, type[KnownUserItem]] = {kind.item_type: kind for kind in get_args(KnownUserItem)}
+ITEMS: Mapping[int, type[KnownItem]] = {kind.item_type: kind for kind in KnownItem.__args__}
+USER_ITEMS: Mapping[int, type[KnownUserItem]] = {kind.item_type: kind for kind in KnownUserItem.__args__}
 
 
 def read_items(window: Cursor, kinds: Mapping[int, type[_T]]) -> tuple[_T | UnknownItem, ...]:

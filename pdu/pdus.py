@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from struct import Struct
-from typing import ClassVar, Self, TypeAlias, TypeVar, get_args
 
 from . import fields
 from .codes import AbortReason, PDUType, abort_words, rejection_words
@@ -21,7 +20,13 @@ from .items import (
     UserItem,
     read_items,
 )
+from .typed import TYPE_CHECKING, ClassVar
 from .values import dataclass
+
+if TYPE_CHECKING:
+    from typing import Self, TypeAlias, TypeVar
+
+    _T = TypeVar("_T", bound=KnownUserItem)
 
 HEADER_LENGTH = 6
 """PDU type, a reserved byte and the length of what follows, in front of every PDU (PS3.8 9.3.1)."""
@@ -46,8 +51,6 @@ FIXED_LENGTH = 4
 
 NO_LIMIT = 0xFFFFFFFF
 """The longest that a PDU can announce itself."""
-
-_T = TypeVar("_T", bound=KnownUserItem)
 
 
 class _PDU:
@@ -286,7 +289,7 @@ class Abort(_PDU):
 
 PDU: TypeAlias = AssociateRQ | AssociateAC | AssociateRJ | PDataTF | ReleaseRQ | ReleaseRP | Abort
 
-PDUS: Mapping[int, type[PDU]] = {kind.pdu_type: kind for kind in get_args(PDU)}
+PDUS: Mapping[int, type[PDU]] = {kind.pdu_type: kind for kind in PDU.__args__}
 
 
 def encode(pdu: PDU) -> bytes:

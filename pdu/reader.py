@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from .codes import PDUType
 from .errors import PDUError
@@ -22,6 +21,7 @@ from .pdus import (
     length_fault,
     pdv_header,
 )
+from .typed import NamedTuple
 
 DEFAULT_MAX_PDU = 131_072
 """The longest P-DATA-TF taken, which is to be what the association announces: long enough that its header costs nothing."""

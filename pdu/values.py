@@ -12,11 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import attrgetter
 from types import FunctionType, MemberDescriptorType, MethodType
-from typing import TYPE_CHECKING, TypeVar
+
+from .typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 __all__ = ["dataclass", "field", "replace"]
 
-T = TypeVar("T")
 MISSING = object()
 FIELDS = "__value_fields__"
 """Where a class keeps its fields, those of its bases first."""

@@ -60,7 +60,7 @@ FLOORS = (
     ),
     Floor(
         "dimse.sockets",
-        ("dimse.errors", "dimse.association", "dimse.services", "dimse.tls"),
+        ("pdu", "dimse.errors", "dimse.association", "dimse.services", "dimse.tls"),
         forbidden=frozenset({"ssl", "asyncio", "threading", "sqlite3", "pydicom"}),
     ),
     Floor(
@@ -216,18 +216,8 @@ SLOW = frozenset(
 )
 """What no client needs, at its start at least."""
 ELSEWHERE = SLOW | frozenset(
-    {
-        "ipaddress",
-        "mmap",
-        "pathlib",
-        "shutil",
-        "urllib",
-        "zlib",
-        "dimse.data.datasets",
-        "dimse.services.handlers",
-        "dimse.services.recoding",
-    }
-    | {"dimse.services.rights", "dimse.services.security", "dimse.services.users"}
+    {"ipaddress", "mmap", "pathlib", "shutil", "typing", "urllib", "zlib", "dimse.data.datasets", "dimse.data.protocols"}
+    | {"dimse.services.handlers", "dimse.services.recoding", "dimse.services.rights", "dimse.services.security", "dimse.services.users"}
 )
 """What sending files as they are needs nothing of."""
 UNNEEDED = ELSEWHERE | frozenset({"dimse.data.sources", "dimse.services.conversion"})
@@ -236,9 +226,9 @@ SAMPLE = get_testdata_file("CT_small.dcm")
 STARTS = {
     # program: what it does not load, and how many of our modules it does
     "import dimse": (UNNEEDED, 1),
-    "import pdu": (UNNEEDED, 9),
-    "import dimse; dimse.connect": (UNNEEDED, 30),
-    "from dimse.cli import main; main(['echo', '127.0.0.1', 'PORT'])": (UNNEEDED, 37),
+    "import pdu": (UNNEEDED, 10),
+    "import dimse; dimse.connect": (UNNEEDED, 31),
+    "from dimse.cli import main; main(['echo', '127.0.0.1', 'PORT'])": (UNNEEDED, 38),
     "import dimse.cli.find": (SLOW, 50),
     "import dimse.cli.move": (SLOW, 50),
     "import dimse.cli.get": (SLOW, 60),

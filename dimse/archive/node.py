@@ -16,7 +16,7 @@ from dimse.archive.query import Find, retrieve
 from dimse.archive.repair import Repair
 from dimse.archive.storage import Duplicates, Durability, Storage
 from dimse.archive.stored import StoredSource
-from dimse.data.sources import Source
+from dimse.data.protocols import Source
 from dimse.data.status import MOVE_DESTINATION_UNKNOWN, PENDING, PENDING_WARNING, Status
 from dimse.data.uids import UID
 from dimse.errors import Refused

@@ -6,7 +6,8 @@ import os
 from hashlib import sha256
 from typing import Final
 
-from dimse.data.sources import BytesReading, FileReading, FileSource, Reading
+from dimse.data.protocols import Reading
+from dimse.data.sources import BytesReading, FileReading, FileSource
 from dimse.data.uids import UID
 from dimse.errors import DataError
 from pdu.values import dataclass

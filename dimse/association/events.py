@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import pdu
 from dimse.association.negotiation import Agreement
 from dimse.association.table import State
+from pdu.typed import Literal
 from pdu.values import dataclass, field
 
 

@@ -10,15 +10,20 @@ Three steps, each a function from values to values:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Literal, TypeVar
 
 import pdu
 from dimse.association.config import Limits
 from dimse.data.uids import DEFAULT_TRANSFER_SYNTAXES, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID
 from dimse.errors import UsageError, explained
+from pdu.typed import TYPE_CHECKING, Literal
 from pdu.values import dataclass, field
 
-_T = TypeVar("_T", bound=pdu.UserItem)
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _T = TypeVar("_T", bound=pdu.UserItem)
+
+
 MAX_CONTEXTS = 128
 """Presentation context ids are the odd numbers of a byte (PS3.8 9.3.2.2)."""
 SMALLEST_MAX_PDU = 8

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
 
 from dimse.association.config import Limits, Timeouts
 from dimse.cli.failures import USAGE, Failure
 from dimse.errors import UsageError
+from pdu.typed import TYPE_CHECKING
 from pdu.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from typing import NoReturn
 
     from dimse.services.rights import Right
 

@@ -11,10 +11,14 @@ import os
 import sys
 from _thread import RLock  # threading has the same one, and half a millisecond of other things
 from collections.abc import Callable, Mapping
-from typing import TextIO
 
 from dimse.cli.failures import FAILED, Failure, OutputClosed
 from dimse.errors import printable
+from pdu.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pdu
 from dimse.association.config import Limits, Timeouts
@@ -15,6 +14,7 @@ from dimse.cli.failures import FAILED, Failure, broken, no_association
 from dimse.cli.output import Output, clean, place
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, ContextRefused, OperationFailed, ProtocolError
+from pdu.typed import TYPE_CHECKING
 from pdu.values import dataclass, field, replace
 
 if TYPE_CHECKING:

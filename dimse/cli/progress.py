@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from dimse.cli.output import Output, in_bytes
+from pdu.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from rich.progress import Progress as Bar
 
 SHORT = 0.5

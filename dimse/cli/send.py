@@ -6,7 +6,6 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
 
 from dimse.blocking import Association
 from dimse.cli.arguments import Parser, window
@@ -14,13 +13,20 @@ from dimse.cli.failures import BROKEN, DONE, FAILED, INTERRUPTED, USAGE, Failure
 from dimse.cli.output import Output, clean, in_bytes, in_seconds, plural
 from dimse.cli.peer import Target, context_words, release
 from dimse.cli.progress import Progress
-from dimse.data.sources import FileSource, Reading, file_names
+from dimse.data.sources import FileSource, file_names
 from dimse.data.status import Status
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, DataError, ProtocolError
 from dimse.services import conversion
 from dimse.services.plan import Batch, batches
+from pdu.typed import TYPE_CHECKING
 from pdu.values import dataclass, replace
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from dimse.data.protocols import Reading
+
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """A DICOMDIR: a table of contents and no instance (PS3.10 8.6)."""

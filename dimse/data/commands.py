@@ -11,11 +11,29 @@ from enum import IntEnum
 from functools import partial
 from struct import Struct
 from struct import error as struct_error
-from typing import Any, TypedDict, Unpack
 
 from dimse.data.status import Status
 from dimse.errors import DataError, UsageError
+from pdu.typed import TYPE_CHECKING
 from pdu.values import dataclass
+
+if TYPE_CHECKING:
+    from typing import Any, TypedDict, Unpack
+
+    class Details(TypedDict, total=False):
+        """Fields that a response may have besides those that it repeats of its request."""
+
+        command_data_set_type: int
+        offending_element: tuple[int, ...] | None
+        error_comment: str | None
+        error_id: int | None
+        affected_sop_instance_uid: str | None
+        attribute_identifier_list: tuple[int, ...] | None
+        number_of_remaining_suboperations: int | None
+        number_of_completed_suboperations: int | None
+        number_of_failed_suboperations: int | None
+        number_of_warning_suboperations: int | None
+
 
 NO_DATA_SET = 0x0101
 """Command Data Set Type of a message without a data set; every other value says that one follows (PS3.7 E.1-1)."""
@@ -54,21 +72,6 @@ class CommandField(IntEnum):
     N_DELETE_RQ = 0x0150
     N_DELETE_RSP = 0x8150
     C_CANCEL_RQ = 0x0FFF
-
-
-class Details(TypedDict, total=False):
-    """Fields that a response may have besides those that it repeats of its request."""
-
-    command_data_set_type: int
-    offending_element: tuple[int, ...] | None
-    error_comment: str | None
-    error_id: int | None
-    affected_sop_instance_uid: str | None
-    attribute_identifier_list: tuple[int, ...] | None
-    number_of_remaining_suboperations: int | None
-    number_of_completed_suboperations: int | None
-    number_of_failed_suboperations: int | None
-    number_of_warning_suboperations: int | None
 
 
 @dataclass(frozen=True, repr=False)

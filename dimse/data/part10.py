@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
 
 from dimse.data.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID
 from dimse.errors import DataError
+from pdu.typed import TYPE_CHECKING
 from pdu.values import dataclass
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 
 HEAD = 4096
 """Bytes that are read first: a head is some 400 bytes unless it holds private information."""

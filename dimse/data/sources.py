@@ -12,55 +12,21 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
 
 from dimse.data.part10 import scan_meta
 from dimse.data.uids import UID, ExplicitVRLittleEndian
 from dimse.errors import DataError
+from pdu.typed import TYPE_CHECKING
 from pdu.values import dataclass, field
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Self
 
     from pydicom.dataset import Dataset
 
 MAX_HOLES = 1024
 """Holes that one system call fills (IOV_MAX of Linux and the BSDs)."""
-
-
-class Reading(Protocol):
-    """One pass over the bytes of a data set, from its first to its last; leave it as a context manager to close it."""
-
-    def readv(self, holes: list[memoryview]) -> int:
-        """Fills the holes in order and returns how many bytes that were.
-
-        Fewer than there is room for only means: ask again. 0 means that the data set has ended (or that there was no room).
-        Raises `DataError` if the data set ends before its announced size.
-        """
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
-
-
-class Source(Protocol):
-    """A composite instance that can be sent: what it is, how many bytes its data set has, and a way to read them."""
-
-    @property
-    def sop_class_uid(self) -> UID: ...
-
-    @property
-    def sop_instance_uid(self) -> UID: ...
-
-    @property
-    def transfer_syntax(self) -> UID: ...
-
-    @property
-    def size(self) -> int:
-        """Bytes of the encoded data set."""
-
-    def open(self) -> Reading:
-        """A new pass over the data set; several may be under way at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Generic, Self, TypeVar
 
 from dimse.association.negotiation import AcceptedContext
 from dimse.data.commands import CommandSet
-from dimse.data.sources import BytesReading, Reading, Source
+from dimse.data.sources import BytesReading
 from dimse.data.uids import UID
 from dimse.services.session import SMALL, Session
+from pdu.typed import TYPE_CHECKING, Generic, TypeVar
 from pdu.values import dataclass
 
-S = TypeVar("S", bound=Source)
+if TYPE_CHECKING:
+    from typing import Self
+
+    from dimse.data.protocols import Reading, Source
+
+S = TypeVar("S", bound="Source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Prepared:
         return self.reading
 
 
-Prepare = Callable[[Source], Awaitable[Prepared]]
+Prepare = Callable[["Source"], Awaitable[Prepared]]
 """Finds the context that an instance can go in, and opens it as it goes there."""
 
 

@@ -22,7 +22,7 @@ from dimse.services.security import TLS, Security
 from pdu.values import dataclass, field
 
 if TYPE_CHECKING:
-    from dimse.data.sources import Source
+    from dimse.data.protocols import Source
 
 Answer = Status | int | None
 """What a handler says of an operation: a status, or None for 0000H."""

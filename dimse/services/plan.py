@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
 
 from dimse.association.negotiation import MAX_CONTEXTS, Context
-from dimse.data.sources import Source
 from dimse.data.uids import (
     DEFAULT_TRANSFER_SYNTAXES,
     UID,
@@ -18,9 +16,13 @@ from dimse.data.uids import (
 )
 from dimse.errors import UsageError
 from dimse.services.conversion import targets
+from pdu.typed import TYPE_CHECKING, Generic, TypeVar
 from pdu.values import dataclass
 
-S = TypeVar("S", bound=Source)
+if TYPE_CHECKING:
+    from dimse.data.protocols import Source
+
+S = TypeVar("S", bound="Source")
 
 
 @dataclass(frozen=True, slots=True)

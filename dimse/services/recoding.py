@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from dimse.data.datasets import DataSet
 from dimse.data.frames import Extent, extent_of
 from dimse.data.headers import PIXEL_DATA
-from dimse.data.sources import BytesSource, Source
+from dimse.data.protocols import Source
+from dimse.data.sources import BytesSource
 from dimse.data.uids import UID, ExplicitVRLittleEndian, RLELossless
 from dimse.errors import DataError
 

@@ -7,7 +7,6 @@ A coroutine gives its result at the end, an async generator one thing after the 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
 
 from dimse.association.negotiation import AcceptedContext
 from dimse.data import status as codes
@@ -27,13 +26,18 @@ from dimse.data.uids import (
 from dimse.errors import ContextRefused, DataError, OperationFailed, UsageError
 from dimse.services.messages import Message
 from dimse.services.session import Session
+from pdu.typed import TYPE_CHECKING
 from pdu.values import dataclass, replace
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from dimse.data.datasets import DataSet
-    from dimse.data.sources import Source
+    from dimse.data.protocols import Source
     from dimse.services.getting import GetResult
     from dimse.services.handlers import Request, Sink
+
+    S = TypeVar("S", bound="Source")
 
 HAS_DATA_SET = 0x0000
 """Command Data Set Type: any value but 0101H says that a data set follows (PS3.7 E.1)."""
@@ -42,7 +46,6 @@ MEDIUM_PRIORITY = 0x0000
 FIND_MODELS = (StudyRootFind, PatientRootFind)
 MOVE_MODELS = (StudyRootMove, PatientRootMove)
 GET_MODELS = (StudyRootGet, PatientRootGet, PatientStudyOnlyGet)
-S = TypeVar("S", bound="Source")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 import pdu
 from dimse.association.events import (
@@ -36,15 +35,18 @@ from dimse.errors import (
 )
 from dimse.errors import TimedOut as TimedOutError
 from dimse.services.messages import Ended, Inbox, Message
+from pdu.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from typing import NoReturn, TypeVar
+
     from typing_extensions import TypeIs
 
     from dimse.data.datasets import DataSet
-    from dimse.data.sources import Source
+    from dimse.data.protocols import Source
     from dimse.services.wire import Wire
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 MAX_AHEAD = 64
 """Messages that wait while an operation is served. Then no more are read, a C-CANCEL included: more than any window lets come."""

@@ -11,7 +11,7 @@ from dimse.data import status as codes
 from dimse.data.commands import NO_DATA_SET, CommandField, CommandSet
 from dimse.data.datasets import DataSet
 from dimse.data.elements import encode_element
-from dimse.data.sources import Source
+from dimse.data.protocols import Source
 from dimse.data.status import Category, Status
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, ProtocolError, Refused, UsageError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
 
 from dimse.errors import TimedOut
+from pdu.typed import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from dimse.association.events import Event

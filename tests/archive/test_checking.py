@@ -10,7 +10,7 @@ import pytest
 
 from dimse.archive import Archive, checking, stored
 from dimse.data.datasets import query
-from dimse.data.sources import Reading, Source
+from dimse.data.protocols import Reading, Source
 from dimse.data.uids import StudyRootMove
 from dimse.errors import DataError
 from dimse.services.handlers import Services

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from dimse.data.datasets import DataSet, query
 from dimse.data.part10 import FileMeta
-from dimse.data.sources import MAX_HOLES, BytesReading, BytesSource, FileSource, Reading, Source, find_files
+from dimse.data.protocols import Reading, Source
+from dimse.data.sources import MAX_HOLES, BytesReading, BytesSource, FileSource, find_files
 from dimse.data.uids import UID, CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dimse.errors import DataError
 

@@ -20,7 +20,7 @@ from dimse.association.config import Limits, Timeouts
 from dimse.association.negotiation import Context
 from dimse.data.commands import CommandField
 from dimse.data.datasets import DataSet
-from dimse.data.sources import Reading
+from dimse.data.protocols import Reading
 from dimse.data.uids import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, StudyRootFind, Verification
 from dimse.errors import Aborted, ConnectionLost, ProtocolError, TimedOut, Unreachable
 from dimse.services.handlers import Address, Request, Services

@@ -25,7 +25,7 @@ from dimse.association.config import Limits, Timeouts
 from dimse.association.layer import UpperLayer
 from dimse.association.negotiation import AcceptedContext, Context, Extended, RefusedContext, propose
 from dimse.data.datasets import DataSet
-from dimse.data.sources import Source
+from dimse.data.protocols import Source
 from dimse.data.status import Status
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, ProtocolError

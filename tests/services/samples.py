@@ -10,7 +10,8 @@ from dimse.association.negotiation import AcceptedContext
 from dimse.data import status
 from dimse.data.commands import NO_DATA_SET, CommandField, CommandSet
 from dimse.data.datasets import DataSet, query
-from dimse.data.sources import BytesSource, Source
+from dimse.data.protocols import Source
+from dimse.data.sources import BytesSource
 from dimse.data.uids import (
     UID,
     CTImageStorage,

@@ -12,7 +12,8 @@ from dimse.association.config import Limits
 from dimse.association.negotiation import Context
 from dimse.data.commands import CommandField, CommandSet
 from dimse.data.datasets import query
-from dimse.data.sources import BytesSource, Source
+from dimse.data.protocols import Source
+from dimse.data.sources import BytesSource
 from dimse.data.uids import (
     UID,
     CTImageStorage,

@@ -10,7 +10,8 @@ from dimse.association.config import Limits, Timeouts
 from dimse.association.negotiation import Accept, AcceptedContext, Context, answer
 from dimse.data.commands import CommandField, CommandSet
 from dimse.data.datasets import DataSet
-from dimse.data.sources import BytesSource, Source
+from dimse.data.protocols import Source
+from dimse.data.sources import BytesSource
 from dimse.data.uids import (
     MPEG4HP41,
     UID,

@@ -20,7 +20,8 @@ from dimse.data.commands import CommandField
 from dimse.data.datasets import DataSet
 from dimse.data.elements import elements
 from dimse.data.part10 import read_meta
-from dimse.data.sources import BytesReading, BytesSource, FileSource, Reading, Source
+from dimse.data.protocols import Reading, Source
+from dimse.data.sources import BytesReading, BytesSource, FileSource
 from dimse.data.status import Status
 from dimse.data.uids import (
     MPEG4HP41,

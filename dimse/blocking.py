@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-__all__ = ["Association", "Server", "SocketWire", "connect", "dial", "drive"]
+__all__ = ["Association", "Server", "SocketWire", "connect", "dial", "drive", "interrupt"]
 
 
 def __getattr__(name: str) -> type[Server]:
@@ -157,3 +157,9 @@ def connect(
     except BaseException:
         drive(session.abort())
         raise
+
+
+def interrupt(association: Association) -> None:
+    """From another thread: ends the wait for the peer. The operation that waits aborts the association and raises `Aborted`."""
+    if isinstance(wire := association.session.wire, SocketWire):  # as that of `connect` is
+        wire.interrupt()

@@ -12,6 +12,7 @@ command's time is the time of its imports.
     secrets.py     passcodes as they are typed or read
     keys.py        identifiers made of -k and query files
     tables.py      matches as rows and as JSON
+    sending.py     files on their way, over one association or several
     progress.py    a bar on long work
     tracer.py      --trace and -d: what they are told of
     timeline.py    records of a trace as readable lines

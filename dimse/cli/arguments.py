@@ -279,6 +279,11 @@ def window(text: str) -> int:
     return _number(text, 0, 0xFFFF, "a count of operations")
 
 
+def associations(text: str) -> int:
+    """How many associations at once. Each is a thread and a connection, and few peers take as many."""
+    return _number(text, 1, 64, "a count of associations")
+
+
 def size(text: str) -> int:
     """A number of bytes, with a unit perhaps: 500 GB, 2TiB, 4096."""
     number, unit = text.strip(), ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from _thread import RLock
 from collections.abc import Callable
 from types import TracebackType
 
@@ -43,10 +44,12 @@ class Progress:
         self._bar_due: float | None = now + SHORT if _is_terminal() else None
         self._line_due = now + PLAIN_EVERY
         self._bar: Bar | None = None
+        self._lock = RLock()
 
     def advance(self, amount: int) -> None:
-        """So much more is done."""
-        self.update(self.done + amount, self.total)
+        """So much more is done. May be called from any thread."""
+        with self._lock:
+            self.update(self.done + amount, self.total)
 
     def update(self, done: int, total: int | None) -> None:
         """So much is done in all, of so much."""

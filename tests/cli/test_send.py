@@ -211,19 +211,19 @@ class Aborting:
     def __init__(self, *hated: str) -> None:
         self.kept: list[str] = []
         self._hated = hated
+        self._ended: list[threading.Thread] = []
 
     def __call__(self, request: dimse.Request, data: dimse.DataSet) -> None:
         uid = request.command.affected_sop_instance_uid or ""
         if uid in self._hated:
+            self._ended.append(threading.current_thread())
             raise KeyboardInterrupt  # no answer, and the end of the association
         self.kept.append(uid)
 
-    @staticmethod
-    def join() -> None:
+    def join(self) -> None:
         """Waits for the threads that ended so: pytest notes their exceptions, and is to do that during this test."""
-        for thread in threading.enumerate():
-            if thread.name.startswith(f"dimse {HOST}:"):
-                thread.join(10)
+        for thread in self._ended:
+            thread.join(10)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -267,8 +267,9 @@ def test_a_window_is_a_count(window: str, run: Run, tmp_path: Path) -> None:
 def test_a_peer_that_answers_nothing_is_given_up(run: Run, serving: Start, tmp_path: Path) -> None:
     for number in range(1, 6):
         write_instance(tmp_path / str(number), f"1.2.{number}")
-    said = run("send", HOST, serving(dimse.Services(store=Aborting(*(f"1.2.{number}" for number in range(1, 6))))), tmp_path)
-    Aborting.join()
+    provider = Aborting(*(f"1.2.{number}" for number in range(1, 6)))
+    said = run("send", HOST, serving(dimse.Services(store=provider)), tmp_path)
+    provider.join()
     assert said.code == 4
     assert said.out.startswith("0 sent, 3 failed, 0 skipped, 2 left: ")
     assert said.err.splitlines()[-1].startswith("dimse send: the association with ")

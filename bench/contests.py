@@ -9,18 +9,18 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import wraps
 from typing import ParamSpec
 
 import dimse as stack
-from bench.contestants import RECEIVE, STORE, STORESCP_BEST, Sender, address, findscu, movescu, send, serve, storescu_best
+from bench.contestants import RECEIVE, STORESCP_BEST, Sender, address, findscu, movescu, send, serve, storescu_best
 from bench.measuring import Command, Failed, Run, dimse, peak, python, said, wall
 from bench.providers import HOST, Peer, Provider, running
 from bench.samples import MB, Objects, Place, Work, arrived
 
 P = ParamSpec("P")
 Opened = Callable[[Place], AbstractContextManager[Run]]
-WAIT = 10.0
 
 
 def _side(function: Callable[P, Callable[[Place], Iterator[Run]]]) -> Callable[P, Opened]:
@@ -247,10 +247,14 @@ def beside_idle(work: Work, idle: int) -> Callable[[Place], Iterator[Run]]:
 
         def run() -> float:
             with place.room() as folder, running(serve(), folder) as provider, ExitStack() as associations:
-                for _ in range(idle):
+                beside = [
                     associations.enter_context(stack.connect(HOST, provider.port, called="SERVE", contexts=[stack.Verification]))
+                    for _ in range(idle)
+                ]
                 seconds = wall(send(provider, objects.folder))
                 arrived(folder, [objects])
+                if not all(association.echo().ok for association in beside):
+                    raise Failed("not all idle associations were still there at the end")
                 return seconds
 
         yield run
@@ -281,7 +285,7 @@ def doing_nothing() -> Callable[[Place], Iterator[Run]]:
 
 @_side
 def over_a_long_line(work: Work, operations: int, delay: float, told_by: tuple[int, int] | None = None) -> Callable[[Place], Iterator[Run]]:
-    """Our API to `dimse receive`, with so many operations under way, over a relay that delays each way; or what it would take."""
+    """`dimse send` to `dimse receive`, with so many operations under way, over a relay that delays each way; or what it would take."""
 
     def opened(place: Place) -> Iterator[Run]:
         def seconds(count: int) -> float:
@@ -291,7 +295,7 @@ def over_a_long_line(work: Work, operations: int, delay: float, told_by: tuple[i
                 running(RECEIVE, folder) as provider,
                 _printing_its_port(python("-m", "bench.loops", "relay", provider.port, delay)) as port,
             ):
-                spent = wall(python("-m", "bench.loops", "store", STORE, port, operations, objects.folder))
+                spent = wall(send(replace(provider, port=port), objects.folder, "--operations", str(operations)))
                 arrived(folder, [objects])
                 return spent
 

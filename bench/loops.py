@@ -4,7 +4,6 @@
     python -m bench.loops raw-send PORT FILE        a file with sendfile
     python -m bench.loops relay PORT SECONDS        passes on what comes, each way, after so many seconds; prints its port first
     python -m bench.loops associate AET PORT N      N associations with one C-ECHO each, one after the other; prints how many a second
-    python -m bench.loops store AET PORT N FOLDER   stores a folder with N operations under way
 
 Imports are inside: what a program does not need it does not wait for.
 """
@@ -104,23 +103,11 @@ def associate(aet: str, port: str, count: str) -> None:
     print(int(count) / (time.perf_counter() - before))
 
 
-def store(aet: str, port: str, operations: str, folder: str) -> None:
-    """All files of a folder, with so many operations under way as the peer grants, at most these."""
-    import dimse
-
-    files = [dimse.FileSource(path) for path in dimse.find_files([folder])]
-    with dimse.connect(HOST, int(port), called=aet, contexts=dimse.contexts_for(files), operations=int(operations)) as association:
-        for _, status in association.store_all(files):
-            if not status.ok:
-                raise RuntimeError(str(status))
-
-
 PROGRAMS: dict[str, Callable[..., None]] = {
     "raw-receive": raw_receive,
     "raw-send": raw_send,
     "relay": relay,
     "associate": associate,
-    "store": store,
 }
 
 if __name__ == "__main__":

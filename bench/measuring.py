@@ -120,12 +120,15 @@ def resident(process: int) -> int:
 
 
 def in_turns(sides: Mapping[str, Run], times: int) -> dict[str, Figure]:
-    """Each of them so many times, one after the other and again from the first: what disturbs, disturbs all."""
+    """Each of them so many times, one after the other and again from the first: what disturbs, disturbs all.
+
+    The first turn does not count: in it memory for files is allocated, bytecode is written, and servers import what they need.
+    """
     values: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(times):
+    for _ in range(1 + times):
         for name, run in sides.items():
             values[name].append(run())
-    return {name: Figure(tuple(found)) for name, found in values.items()}
+    return {name: Figure(tuple(found[1:])) for name, found in values.items()}
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """Ours and its peers, side by side: each work with our programs and with those of others that are installed, in turns, as one table.
 
-    python -m bench.peers --json peers.json --readme
+    python -m bench.peers --runs 5 --json bench/peers.json --readme --chart bench/peers.svg
+    python -m bench.peers --from bench/peers.json --readme --chart bench/peers.svg
 
-Whole processes from start to exit, over loopback; files in memory, except where durability is measured. Medians of all runs, half the
-range from the least to the most, and how many times as good as the best of the others ours is. Every run checks that everything has
-arrived. A peer that is not installed is one line on standard error. The exit code says whether everything could be measured, never
-whether it was fast.
+Whole processes from start to exit, over loopback; files in memory, except where durability is measured. Medians of all runs but a first
+one, half the range from the least to the most, and how many times as good as the best of the others ours is. Every run checks that
+everything has arrived. A peer that is not installed is one line on standard error. The second command measures nothing: it makes the
+table and the chart anew. The exit code says whether everything could be measured, never whether it was fast.
+
+It takes about twenty minutes, and 5 GB of memory for files.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -21,9 +25,9 @@ from pathlib import Path
 
 from bench.measuring import Failed, Run, in_turns
 from bench.providers import Missing, version_of_orthanc, version_of_ours, version_of_pynetdicom, version_of_storescp
-from bench.readme import README, made_by, replaced
-from bench.report import Result, as_json, draw, line, table
-from bench.rows import LARGE, QUICK, USUAL, Row, Side, rows
+from bench.readme import README, replaced
+from bench.report import Report, Result, draw, line, markdown, report, saved, table
+from bench.rows import QUICK, USUAL, Row, Side, rows
 from bench.samples import Lost, Place, place
 
 MEMORY = Path("/dev/shm")
@@ -65,7 +69,7 @@ def measure(chosen: Iterable[Row], where: Place, times: int, results: list[Resul
     """Adds a result for each row, and says it."""
     for row in chosen:
         results.append(measured(row, where, times))
-        say("\n".join([line(results[-1]), *results[-1].words]))
+        say("\n".join([line(saved(results[-1])), *results[-1].words]))
 
 
 def versions(say: Callable[[str], object]) -> dict[str, str]:
@@ -87,9 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Measures ours and its peers, side by side.")
     parser.add_argument("--only", metavar="ROW", action="append", default=[], help="these rows, or those that begin so; may be repeated")
     parser.add_argument("--runs", metavar="N", type=int, default=RUNS, help=f"runs of each ({RUNS})")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="next to nothing is moved: to see that everything runs")
-    size.add_argument("--large", action="store_true", help="memory with objects of 2 GB, proportion to 100,000 instances and to 2 GB")
+    parser.add_argument("--quick", action="store_true", help="next to nothing is moved: to see that everything runs")
     parser.add_argument("--list", action="store_true", help="only say which rows there are")
     parser.add_argument("--folder", metavar="DIR", type=Path, help="where files are that are not to wait for a disk (/dev/shm)")
     parser.add_argument(
@@ -99,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table into this file")
     parser.add_argument("--readme", nargs="?", const=README, metavar="FILE", type=Path, help="replace the table in the README")
     parser.add_argument("--chart", metavar="FILE", type=Path, help="draw the chart (SVG; needs matplotlib)")
-    parser.add_argument("--from", dest="saved", metavar="FILE", type=Path, help="measure nothing: draw the chart of that JSON file")
+    parser.add_argument("--from", dest="saved", metavar="FILE", type=Path, help="measure nothing: take what that JSON file has")
     return parser
 
 
@@ -109,8 +111,6 @@ def _checked(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error("--runs is 1 or more")
     if args.chart and importlib.util.find_spec("matplotlib") is None:
         parser.error("--chart needs matplotlib: pip install '.[bench]'")
-    if args.saved and not args.chart:
-        parser.error("--from is for --chart")
     for path in filter(None, (args.json, args.markdown, args.chart)):
         if not path.absolute().parent.is_dir():
             parser.error(f"there is no folder {path.parent}")
@@ -122,27 +122,28 @@ def _checked(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
 
 def _chosen(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[Row]:
-    sizes = QUICK if args.quick else LARGE if args.large else USUAL
-    everything = list(rows(sizes))
+    everything = list(rows(QUICK if args.quick else USUAL))
     for name in args.only:
         if not any(row.id.startswith(name) for row in everything):
             parser.error(f"there is no row {name!r}: {', '.join(row.id for row in everything)}")
     return [row for row in everything if not args.only or row.id.startswith(tuple(args.only))]
 
 
-def _command(args: argparse.Namespace) -> str:
-    flags = [f"--{name}" for name in ("quick", "large") if getattr(args, name)]
-    runs = [f"--runs {args.runs}"] if args.runs != RUNS else []
-    return " ".join(["python -m bench.peers", *flags, *runs, *(f"--only {name}" for name in args.only), "--readme"])
+def _read(parser: argparse.ArgumentParser, path: Path) -> Report:
+    try:
+        found: Report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        parser.error(f"{path}: {error}")
+    return found
 
 
 def main(words: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if words is None else words
     parser = _parser()
     args = parser.parse_args(words)
     _checked(parser, args)
     if args.saved:
-        saved = json.loads(args.saved.read_text(encoding="utf-8"))
-        draw(saved["rows"], f"{saved['date']}, {saved['machine']}", args.chart)
+        _write(args, _read(parser, args.saved))
         return 0
     chosen = _chosen(parser, args)
     if args.list:
@@ -153,25 +154,21 @@ def main(words: Sequence[str] | None = None) -> int:
         results: list[Result] = []
         with suppress(KeyboardInterrupt):  # what has been measured by then is written
             measure(chosen, where, args.runs, results, _say)
-    _write(args, results, installed)
+    _write(args, report(results, shlex.join(["python", "-m", "bench.peers", *words]), args.runs, installed))
     return 0 if len(results) == len(chosen) and any(result.ours for result in results) else 1
 
 
-def _write(args: argparse.Namespace, results: Sequence[Result], installed: dict[str, str]) -> None:
-    made = table(results)
-    print(made)
-    content = as_json(results, installed)
+def _write(args: argparse.Namespace, found: Report) -> None:
+    print(table(found["rows"]))
     if args.json:
-        args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if args.chart:
-        read = json.loads(json.dumps(content))
-        draw(read["rows"], f"{read['date']}, {read['machine']}", args.chart)
-    caption = f"{made_by(_command(args))}, medians of {args.runs}: {', '.join(f'{name} {of}' for name, of in installed.items())}"
+        draw(found, args.chart)
     if args.markdown:
-        args.markdown.write_text(f"{caption}\n\n{made}\n", encoding="utf-8")
+        args.markdown.write_text(markdown(found) + "\n", encoding="utf-8")
     if args.readme:
         text = args.readme.read_text(encoding="utf-8")
-        args.readme.write_text(replaced(text, "peers", f"{caption}:\n\n{made}"), encoding="utf-8")
+        args.readme.write_text(replaced(text, "peers", markdown(found)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,9 +24,24 @@ def replaced(text: str, name: str, content: str) -> str:
 
 
 def machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    release = ".".join(platform.release().split(".")[:2])
+    system = f"{platform.system()} {release} {platform.machine()}"
+    return f"{os.cpu_count()} cores{_processor()}, {system}, Python {platform.python_version()}"
 
 
-def made_by(command: str) -> str:
-    """How a table came to be."""
-    return f"Made by `{command}` on {time.strftime('%Y-%m-%d')}, {machine()}"
+def _processor() -> str:
+    """What the cores are, where that is told (Linux)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((f" of {line.partition(':')[2].strip()}" for line in lines if line.startswith("model name")), "")
+
+
+def today() -> str:
+    return time.strftime("%Y-%m-%d")
+
+
+def made_by(command: str, date: str = "", where: str = "") -> str:
+    """How a table came to be: today and here, unless it is told otherwise."""
+    return f"Made by `{command}` on {date or today()}, {where or machine()}"

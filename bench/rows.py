@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench import contests
 from bench.contestants import (
@@ -87,6 +87,9 @@ class Sizes:
     few: int
     more: int
     """Instances by which the slow are told, where all would take minutes."""
+    taken: Work
+    moved: tuple[Work, Work]
+    """What pynetdicom's archive takes, and what it sends: with more it takes minutes, or breaks off a C-MOVE now and then."""
     associations: int
     idle: int
     counts: tuple[Work, Work, Work]
@@ -107,12 +110,14 @@ USUAL = Sizes(
     durable_slices=50,
     few=3,
     more=33,
-    associations=200,
+    taken=Work(1000, 3 * KB),
+    moved=(Work(50, MB // 2), Work(300, 3 * KB)),
+    associations=1000,
     idle=500,
-    counts=(Work(100, 4 * KB), Work(1000, 4 * KB), Work(10_000, 4 * KB)),
-    bytes=(Work(1, 4 * KB), Work(1, 64 * MB), Work(1, 512 * MB)),
+    counts=(Work(1, 4 * KB), Work(10_000, 4 * KB), Work(100_000, 4 * KB)),
+    bytes=(Work(1, 4 * KB), Work(1, 512 * MB), Work(1, 2 * GB)),
     far=Work(1000, 3 * KB),
-    memory=(Work(1, 4 * MB), Work(1, 512 * MB)),
+    memory=(Work(1, 4 * MB), Work(1, 2 * GB)),
 )
 QUICK = Sizes(
     Work(12, 3 * KB),
@@ -122,18 +127,14 @@ QUICK = Sizes(
     durable_slices=2,
     few=1,
     more=2,
+    taken=Work(6, 3 * KB),
+    moved=(Work(2, MB // 8), Work(4, 3 * KB)),
     associations=5,
     idle=20,
-    counts=(Work(2, 4 * KB), Work(4, 4 * KB), Work(8, 4 * KB)),
-    bytes=(Work(1, 4 * KB), Work(1, MB), Work(1, 2 * MB)),
+    counts=(Work(1, 4 * KB), Work(100, 4 * KB), Work(1000, 4 * KB)),
+    bytes=(Work(1, 4 * KB), Work(1, 16 * MB), Work(1, 64 * MB)),
     far=Work(4, 3 * KB),
     memory=(Work(1, MB), Work(1, 4 * MB)),
-)
-LARGE = replace(
-    USUAL,
-    counts=(Work(1000, 4 * KB), Work(10_000, 4 * KB), Work(100_000, 4 * KB)),
-    bytes=(Work(1, 4 * KB), Work(1, 512 * MB), Work(1, 2 * GB)),
-    memory=(Work(1, 4 * MB), Work(1, 2 * GB)),
 )
 DELAY = 0.02
 """Seconds, each way, of the long line."""
@@ -200,11 +201,10 @@ def _archives(s: Sizes) -> Iterator[Row]:
             (Side("Orthanc", contests.storing(storescu_best, ORTHANC, *works, on_disk=True)),),
             Goal(times=3),
         )
-    relaxed = contests.storing(storescu_best, serve("--durability", "relaxed"), s.small)
     yield Row(
         "relaxed",
         f"storescu to `dimse serve`, relaxed, {s.small}",
-        Side("`dimse serve --durability relaxed`", relaxed, ("serve", "--durability")),
+        Side("`dimse serve --durability relaxed`", contests.storing(storescu_best, _relaxed(), s.small)),
         (Side("dcmqrscp", contests.storing(storescu_best, dcmqrscp(), s.small)),),
         Goal(times=10),
     )
@@ -213,6 +213,10 @@ def _archives(s: Sizes) -> Iterator[Row]:
     for name, work in (("slices", s.slices), ("small", s.small)):
         ours, theirs = Side("`dimse serve`", contests.moving(_serve_to, work)), Side("dcmqrscp", contests.moving(dcmqrscp, work))
         yield Row(f"move/{name}", f"C-MOVE by movescu to storescp, {work}", ours, (theirs,), Goal(times=1))
+
+
+def _relaxed() -> Peer:
+    return serve("--durability", "relaxed")
 
 
 def _serve_to(port: int) -> Peer:
@@ -236,30 +240,37 @@ def _pynetdicom(s: Sizes) -> Iterator[Row]:
             Goal(times=20),
             note=f"pynetdicom is measured with {few} and with {more} instances, from which follows what all would take" if scaled else "",
         )
-    some = Work(min(s.small.count, 300), s.small.size)
-    note = "fewer instances than with dcmqrscp, because pynetdicom's qrscp takes long to be filled" if some != s.small else ""
     yield Row(
         "pynetdicom/find",
-        f"C-FIND by findscu, {some.count:,} answers",
-        Side("`dimse serve`", contests.finding(serve(), some)),
-        (Side("pynetdicom's qrscp", contests.finding(qrscp(), some)),),
+        f"C-FIND by findscu, {s.small.count:,} answers",
+        Side("`dimse serve`", contests.finding(serve(), s.small)),
+        (Side("pynetdicom's qrscp", contests.finding(qrscp(), s.small)),),
         Goal(times=20),
-        note=note,
     )
+    note = "fewer instances than with dcmqrscp, because with more pynetdicom's qrscp takes minutes, or breaks off a C-MOVE now and then"
     yield Row(
-        "pynetdicom/move",
-        f"C-MOVE by movescu to storescp, {some}",
-        Side("`dimse serve`", contests.moving(_serve_to, some)),
-        (Side("pynetdicom's qrscp", contests.moving(qrscp, some)),),
+        "pynetdicom/relaxed",
+        f"storescu to `dimse serve`, relaxed, {s.taken}",
+        Side("`dimse serve --durability relaxed`", contests.storing(storescu_best, _relaxed(), s.taken)),
+        (Side("pynetdicom's qrscp", contests.storing(storescu_best, qrscp(), s.taken)),),
         Goal(times=20),
         note=note,
     )
+    for name, work in zip(("slices", "small"), s.moved, strict=True):
+        yield Row(
+            f"pynetdicom/move/{name}",
+            f"C-MOVE by movescu to storescp, {work}",
+            Side("`dimse serve`", contests.moving(_serve_to, work)),
+            (Side("pynetdicom's qrscp", contests.moving(qrscp, work)),),
+            Goal(times=20),
+            note=note,
+        )
 
 
 def _others(s: Sizes) -> Iterator[Row]:
     yield Row(
         "associations",
-        "set-up, echo and release, one after the other, by one client of ours",
+        "associations one after another: set-up, echo, release",
         Side("`dimse receive`", contests.associating(RECEIVE, s.associations)),
         (Side("storescp", contests.associating(STORESCP_BEST, s.associations)),),
         Goal(times=1),
@@ -285,19 +296,19 @@ def _others(s: Sizes) -> Iterator[Row]:
     many = contests.over_a_long_line(s.far, WINDOW, DELAY)
     yield Row(
         "window",
-        f"our API to `dimse receive` over a line with {DELAY * 1000:g} ms each way, {s.far}",
-        Side("as many under way as are granted", many),
-        (Side("one at a time", one),),
+        f"`dimse send` to `dimse receive` over a line with {DELAY * 1000:g} ms each way, {s.far}",
+        Side(f"`--operations {WINDOW}`", many),
+        (Side("`--operations 1`", one),),
         Goal(times=10),
         note=f"one at a time is measured with {few} and with {more} instances, from which follows what all would take",
     )
 
 
 def _proportion(s: Sizes) -> Iterator[Row]:
-    for name, what, (least, middle, most) in (("instances", "an instance", s.counts), ("bytes", "a MB", s.bytes)):
+    for name, what, (least, middle, most) in (("instances", "each instance", s.counts), ("bytes", "each MB", s.bytes)):
         yield Row(
             f"proportion/{name}",
-            f"cost of {what} more, `dimse send` to `dimse receive`, {middle} to {most}",
+            f"{what} more by `dimse send`, {middle} to {most}",
             Side("the many", contests.growing(send, RECEIVE, middle, most)),
             (Side(f"{least} to {middle}", contests.growing(send, RECEIVE, least, middle)),),
             Goal(at_most=1.2),

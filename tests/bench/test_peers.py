@@ -19,11 +19,11 @@ import pytest
 from bench import contests, peers, rows
 from bench.contestants import RECEIVE
 from bench.contests import Opened
-from bench.measuring import Command, Failed, Figure, Run, environment, in_turns, peak, python, said, wall
+from bench.measuring import ROOT, Command, Failed, Figure, Run, environment, in_turns, peak, python, said, wall
 from bench.peers import main, measured
 from bench.providers import Missing
-from bench.readme import marks
-from bench.report import Result, Saved, as_json, bars, draw, table
+from bench.readme import README, marks, replaced
+from bench.report import Report, Result, bars, draw, markdown, report, saved, table
 from bench.rows import QUICK, USUAL, Goal, Row, Side
 from bench.samples import GB, KB, MB, Lost, Objects, Place, Work, arrived, end, head, place
 from dimse.data.elements import pick
@@ -38,8 +38,8 @@ def _nothing(_: Place) -> Iterator[Run]:
 
 
 def gives(*values: float) -> Opened:
-    """A side whose runs give these, one after the other."""
-    left = iter(values)
+    """A side whose runs give these, one after the other, behind the first, which does not count."""
+    left = iter((1e9, *values))
 
     @contextmanager
     def opened(_: Place) -> Iterator[Run]:
@@ -110,7 +110,7 @@ def test_ours_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "`python -m bench.peers --quick --runs 1 --only raw --only memory/sending" in readme.read_text(encoding="utf-8")
     told = {row["id"]: row for row in json.loads((tmp_path / "json").read_text(encoding="utf-8"))["rows"]}
     assert [len(values) for values in told["raw"]["runs"].values()] == [1, 1]
-    assert list(told["window"]["runs"]) == ["as many under way as are granted", "one at a time"]
+    assert list(told["window"]["runs"]) == ["`--operations 64`", "`--operations 1`"]
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
@@ -215,8 +215,8 @@ def test_in_turns() -> None:
         order.append(name)
         return float(len(order))
 
-    assert in_turns({name: partial(run, name) for name in "ab"}, 3) == {"a": Figure((1.0, 3.0, 5.0)), "b": Figure((2.0, 4.0, 6.0))}
-    assert order == list("ababab")
+    assert in_turns({name: partial(run, name) for name in "ab"}, 3) == {"a": Figure((3.0, 5.0, 7.0)), "b": Figure((4.0, 6.0, 8.0))}
+    assert order == list("abababab")
 
 
 def test_median_and_spread() -> None:
@@ -264,6 +264,7 @@ def test_the_best_of_the_others_counts(here: Place) -> None:
         (row(gives(81.0), gives(80.0), goal=Goal(at_most=1.5, limit=80)), 81 / 80, False),
         (row(gives(80.0), raises(Missing("none")), goal=Goal(limit=80)), None, True),
         (row(gives(80.0), raises(Missing("none"))), None, None),
+        (row(gives(3.0), gives(-2.0)), None, None),
     ],
 )
 def test_goals(made: Row, ratio: float | None, is_met: bool | None, here: Place) -> None:
@@ -292,13 +293,16 @@ def test_the_table(here: Place) -> None:
         measured(row(gives(90.0), gives(60.0), unit="MB", goal=Goal(at_most=1.2, limit=80)), here, 1),
         measured(row(raises(Missing("gone")), gives(3.0)), here, 1),
     ]
-    assert table(results).splitlines()[2:] == [
-        "| some `work` | 1 s ±0% | other 0 | 2,100 s ±0% | 2,100 | at least 2 | met |",
-        "| some `work` | 90 MB ±0% | other 0 | 60 MB ±0% | 1.5 | at most 1.2, below 80 MB | **missed** |",
-        "| some `work` |  | other 0 |  |  | at least 2 | not measured |",
+    results.append(results[0])
+    begin = "| `made-up` | some `work` |"
+    assert table([saved(result) for result in results]).splitlines()[2:] == [
+        f"{begin} 1 s ±0% | other 0 | 2,100 s ±0% | 2,100 | at least 2 | met |",
+        f"{begin} 90 MB ±0% | other 0 | 60 MB ±0% | 1.5 | at most 1.2, below 80 MB | **missed** |",
+        f"{begin}  | other 0 |  |  | at least 2 | not measured |",
+        f"{begin} 1 s ±0% | other 0 | 2,100 s ±0% | 2,100 | at least 2 | met |",
         "",
-        "- made-up: fewer",
-        "- made-up: ours: gone",
+        "- `made-up`, `made-up`: fewer",
+        "- `made-up`: ours: gone",
     ]
 
 
@@ -311,31 +315,61 @@ def test_the_scaled_are_told_by_two_of_their_times(here: Place, monkeypatch: pyt
 
 
 @pytest.fixture
-def saved(here: Place) -> list[Saved]:
+def found(here: Place) -> Report:
     results = [
         measured(row(gives(1.0), gives(3.0)), here, 1),
         measured(row(gives(4.0), gives(2.0), goal=Goal(at_most=1.6)), here, 1),
         measured(row(gives(4.0), gives(2.0), goal=Goal(at_most=1.6, limit=80)), here, 1),
         Result(row(gives(1.0))),
     ]
-    found: list[Saved] = json.loads(json.dumps(as_json(results, {"dimse": "1"})))["rows"]
-    return found
+    made: Report = json.loads(json.dumps(report(results, "python -m bench.peers", 1, {"dimse": "1"})))
+    return made | {"date": "2026-01-01", "machine": "a machine"}
 
 
-def test_the_bars_of_the_chart(saved: list[Saved]) -> None:
-    assert bars(saved) == [
-        ("some work, against other 0", 3.0, 2.0, True),
-        ("some work, against other 0", 0.5, 1 / 1.6, False),
+def test_the_bars_of_the_chart(found: Report) -> None:
+    assert bars(found["rows"]) == [
+        ("some work", 3.0, 2.0, True, "3 × other 0"),
+        ("some work", 0.5, 1 / 1.6, False, "costs 2 × other 0"),
     ]
+
+
+@pytest.fixture
+def stored(found: Report, tmp_path: Path) -> Path:
+    path = tmp_path / "stored.json"
+    path.write_text(json.dumps(found), encoding="utf-8")
+    return path
+
+
+def test_the_table_is_made_of_what_is_stored(found: Report, stored: Path, tmp_path: Path) -> None:
+    readme, (begin, end_) = tmp_path / "README.md", marks("peers")
+    readme.write_text(f"before\n{begin}\n{end_}\nbehind\n", encoding="utf-8")
+    assert main(["--from", str(stored), "--readme", str(readme)]) == 0
+    made = "Made by `python -m bench.peers` on 2026-01-01, a machine, medians of 1: dimse 1."
+    assert readme.read_text(encoding="utf-8") == f"before\n{begin}\n{made}\n\n{table(found['rows'])}\n{end_}\nbehind\n"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed: the extra 'test' has it")
 @pytest.mark.filterwarnings("default")
-def test_the_chart(saved: list[Saved], tmp_path: Path) -> None:
-    (tmp_path / "json").write_text(json.dumps({"date": "2026-01-01", "machine": "a machine", "rows": saved}), encoding="utf-8")
-    assert main(["--from", str(tmp_path / "json"), "--chart", str(tmp_path / "svg")]) == 0
-    assert ElementTree.parse(tmp_path / "svg").getroot().tag.endswith("svg")
-    draw([], "nothing", tmp_path / "svg")
+def test_the_chart(found: Report, stored: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "svg"
+    assert main(["--from", str(stored), "--chart", str(chart)]) == 0
+    assert {"some work", "3 × other 0", "costs 2 × other 0"} <= _texts(chart)
+    once = chart.read_bytes()
+    draw(found, chart)
+    assert chart.read_bytes() == once
+    draw(found | {"rows": []}, chart)
+
+
+def _texts(chart: Path) -> set[str]:
+    return {element.text or "" for element in ElementTree.parse(chart).iter() if element.tag.endswith("text")}
+
+
+def test_the_readme_and_the_chart_show_what_is_stored() -> None:
+    stored: Report = json.loads((ROOT / "bench/peers.json").read_text(encoding="utf-8"))
+    assert replaced(README.read_text(encoding="utf-8"), "peers", markdown(stored)) == README.read_text(encoding="utf-8")
+    chart = ROOT / "bench/peers.svg"
+    assert {text for bar in bars(stored["rows"]) for text in (bar.label, bar.words)} <= _texts(chart)
+    assert chart.stat().st_size < 100_000
 
 
 # The command
@@ -349,7 +383,7 @@ def test_the_chart(saved: list[Saved], tmp_path: Path) -> None:
         (["--readme", "missing.md"], "missing.md"),
         (["--json", "missing/x"], "there is no folder missing"),
         (["--chart", "x.svg"], "--chart needs matplotlib"),
-        (["--from", "x.json"], "--from is for --chart"),
+        (["--from", "x.json"], "x.json"),
     ],
 )
 def test_wrong_arguments_are_told_first(

@@ -11,7 +11,7 @@ from struct import pack
 from dimse.association.events import AbortIndication
 from dimse.association.table import State
 from dimse.errors import AssociationError, ConnectionLost, TimedOut, TLSFailed, Unreachable
-from dimse.services.wire import handshake_deadline, tcp_port
+from dimse.services.wire import NEAR, handshake_deadline, tcp_port
 from pdu.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -252,6 +252,9 @@ def dial(host: str, port: int, layer: UpperLayer, tls: TLS | None = None) -> Soc
         unreachable = Unreachable(f"{host}:{port}", error)
         layer.receive_eof(unreachable.why)
         raise unreachable from error
+    with contextlib.suppress(OSError):  # it is gone again, which is told when it is read from
+        if sock.getsockname()[0] == sock.getpeername()[0]:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NEAR)
     wire = SocketWire(sock, layer, f"{host}:{port}", channel)
     try:
         drive(wire.secure())

@@ -15,7 +15,7 @@ from dimse.association.table import State
 from dimse.errors import AssociationError, TimedOut, TLSFailed, Unreachable
 from dimse.services.handlers import Address
 from dimse.services.security import TLS, Security
-from dimse.services.wire import handshake_deadline, tcp_port
+from dimse.services.wire import NEAR, handshake_deadline, tcp_port
 
 if TYPE_CHECKING:
     from dimse.tls import Channel
@@ -62,7 +62,10 @@ class StreamWire(asyncio.Protocol):
         transport.set_write_buffer_limits(high=0)  # a buffer is re-used as soon as it has left: never keep one behind
         self._socket = transport.get_extra_info("socket")
         self._socket_option(socket.TCP_NODELAY)
-        self.address = ":".join(map(str, (transport.get_extra_info("peername") or ())[:2]))  # none: it is gone again
+        peer = transport.get_extra_info("peername") or ()  # none: it is gone again
+        self.address = ":".join(map(str, peer[:2]))
+        if self.layer.is_requestor and self._socket is not None and peer[:1] == transport.get_extra_info("sockname")[:1]:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NEAR)
         if self._secured is not None:
             self._channel = self._secured(self.address)
         if self._opened is not None:

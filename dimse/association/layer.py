@@ -40,9 +40,9 @@ READ_SIZE = 262_144
 """Bytes to ask the transport for once the association stands. Read size is worth 8x; larger than this adds nothing."""
 READ_SIZE_BEFORE = 16_384
 """Bytes to ask for before: a stranger is read in small portions."""
-bytes(READ_SIZE)
-"""Taken and given back once, from which the C library learns to keep blocks so large. It would get each from the system, cut it to
-what came, and return it, which takes 15 us a read; cut blocks alone do not teach it."""
+bytes(4 * READ_SIZE)
+"""Taken and given back once, from which the C library learns to keep blocks that are not larger. It would get each READ_SIZE from the
+system, cut it to what came, and return it, which takes 15 us a read; cut blocks alone do not teach it, nor one for which it has room."""
 
 EVENT_OF = {
     pdu.AssociateRQ: Evt.ASSOCIATE_RQ,

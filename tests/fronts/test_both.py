@@ -25,6 +25,7 @@ from dimse.data.uids import UID, CTImageStorage, ExplicitVRLittleEndian, Implici
 from dimse.errors import Aborted, ConnectionLost, ProtocolError, TimedOut, Unreachable
 from dimse.services.handlers import Address, Request, Services
 from dimse.services.session import Session
+from dimse.services.wire import NEAR
 from tests.services.drivers import PATIENCE, Blocking, Front, Loop
 from tests.services.samples import QUERY, Account, Matches, answers, frames, instance, match, request
 
@@ -152,6 +153,18 @@ def test_socket_options(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
             assert sock._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             renewed = sock.options.count((socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1))
             assert renewed >= 3
+        # Little is on its way from a requestor to the same host; a peer that asks for much (C-GET) is left to the system.
+        assert [sock._sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) for sock in watched].count(2 * NEAR) == 1
+
+
+def test_what_is_on_its_way_to_another_host_is_up_to_the_system(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = front.serve()
+    monkeypatch.setattr(socket.socket, "getpeername", lambda self: ("192.0.2.1", 104))
+    monkeypatch.setattr(socket.socket, "getsockname", lambda self: ("192.0.2.2", 65_000))
+    with front.connect(served, [Verification]) as link:
+        assert link.echo().ok
+        sock = getattr(link.session.wire, "_socket")  # noqa: B009 - of two classes
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) != 2 * NEAR
 
 
 # Connecting

@@ -216,8 +216,9 @@ SLOW = frozenset(
 )
 """What no client needs, at its start at least."""
 ELSEWHERE = SLOW | frozenset(
-    {"ipaddress", "mmap", "pathlib", "shutil", "typing", "urllib", "zlib", "dimse.data.datasets", "dimse.data.protocols"}
-    | {"dimse.services.handlers", "dimse.services.recoding", "dimse.services.rights", "dimse.services.security", "dimse.services.users"}
+    {"argparse", "ipaddress", "locale", "mmap", "pathlib", "re", "shutil", "typing", "urllib", "zlib"}
+    | {"dimse.data.datasets", "dimse.data.protocols", "dimse.services.handlers", "dimse.services.recoding", "dimse.services.rights"}
+    | {"dimse.services.security", "dimse.services.users"}
 )
 """What sending files as they are needs nothing of."""
 UNNEEDED = ELSEWHERE | frozenset({"dimse.data.sources", "dimse.services.conversion"})
@@ -228,11 +229,11 @@ STARTS = {
     "import dimse": (UNNEEDED, 1),
     "import pdu": (UNNEEDED, 10),
     "import dimse; dimse.connect": (UNNEEDED, 31),
-    "from dimse.cli import main; main(['echo', '127.0.0.1', 'PORT'])": (UNNEEDED, 38),
+    "from dimse.cli import main; main(['echo', '127.0.0.1', 'PORT'])": (UNNEEDED, 39),
     "import dimse.cli.find": (SLOW, 50),
     "import dimse.cli.move": (SLOW, 50),
     "import dimse.cli.get": (SLOW, 60),
-    f"from dimse.cli import main; main(['send', '127.0.0.1', 'PORT', {SAMPLE!r}])": (ELSEWHERE, 47),
+    f"from dimse.cli import main; main(['send', '127.0.0.1', 'PORT', {SAMPLE!r}])": (ELSEWHERE, 48),
     "import dimse.cli.receive": (frozenset({"asyncio", "dataclasses", "inspect", "pydicom", "sqlite3", "ssl", "dimse.archive"}), 80),
 }
 """At PORT there is a provider."""

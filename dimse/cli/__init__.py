@@ -4,6 +4,8 @@ One module a command, each with `parser()` and `run(args, out)`; only the chosen
 command's time is the time of its imports.
 
     arguments.py   options, under the names that DCMTK gave them
+    parsing.py     the options of a command as data, and the reading of words that are right
+    usage.py       argparse on them: the help, and what is wrong with words
     output.py      lines and JSON objects: what a terminal or a program is told
     failures.py    exit codes, and errors as one clear line
     peer.py        an association as the client commands ask for it

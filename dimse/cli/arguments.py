@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-from functools import partial
-
 from dimse.association.config import Limits, Timeouts
-from dimse.cli.failures import USAGE, Failure
+from dimse.cli.parsing import Arguments, Group, read
 from dimse.errors import UsageError
 from pdu.typed import TYPE_CHECKING
 from pdu.values import replace
 
 if TYPE_CHECKING:
+    from argparse import ArgumentTypeError
     from collections.abc import Sequence
     from pathlib import Path
-    from typing import NoReturn
 
     from dimse.services.rights import Right
 
@@ -28,36 +25,29 @@ SECURITY = (
 )  # fmt: skip
 """The options of a client that are about TLS and user identities: without any of them nothing of that is imported."""
 
-CHECKING = partial(argparse.RawDescriptionHelpFormatter, width=80)
-"""What argparse checks each option with that is added; measuring the terminal for that takes longer than all else it does."""
 
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, and which takes "+r" as an option as DCMTK does."""
+class Parser(Group):
+    """The options of a command; all have some in common."""
 
     def __init__(self, command: str, description: str, epilog: str = "") -> None:
-        super().__init__(
-            prog=f"dimse {command}",
-            description=description,
-            epilog=epilog,
-            formatter_class=CHECKING,
-            allow_abbrev=False,
-            prefix_chars="-+",
-        )
+        super().__init__(description=description)
+        self._command = command
+        self._epilog = epilog
         said = self.add_argument_group("what is said")
         said.add_argument("-v", "--verbose", action="store_true", help="more words: what was negotiated, each response")
         said.add_argument("-d", "--debug", action="store_true", help="show each PDU on standard error (no values of data elements)")
 
-    def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """What the words say; options may stand before, between and behind the rest."""
-        if {"-h", "--help"} & set(words):
-            self.formatter_class = argparse.RawDescriptionHelpFormatter
-        else:
-            self.usage = self.prog  # nobody is shown it, and argparse would write it out to the last option
-        return self.parse_intermixed_args(words)
+    def parse(self, words: Sequence[str]) -> Arguments:
+        """What the words say; options may stand before, between and behind the rest.
 
-    def error(self, message: str) -> NoReturn:
-        raise Failure(USAGE, f"{message}; '{self.prog} --help' tells more")
+        Raises `Failure` for words that are wrong, and `SystemExit` when the help that they ask for has been printed.
+        """
+        arguments = read(self, words)
+        if arguments is not None:
+            return arguments
+        from dimse.cli.usage import parse
+
+        return parse(self, words, command=self._command, epilog=self._epilog)
 
     def add_json(self) -> None:
         """The option for programs that read the results."""
@@ -101,7 +91,7 @@ class Parser(argparse.ArgumentParser):
 
     def add_query(self) -> None:
         """What C-FIND, C-MOVE and C-GET ask with: information model, keys, query files."""
-        self.add_argument("queries", metavar="QUERY", nargs="*", help="query files: DICOM, or text as dump2dcm reads it").required = False
+        self.add_argument("queries", metavar="QUERY", nargs="*", help="query files: DICOM, or text as dump2dcm reads it")
         group = self.add_argument_group("query")
         model = group.add_mutually_exclusive_group()
         model.add_argument("-P", "--patient", action="store_true", help="Patient Root model (default for the level PATIENT)")
@@ -136,7 +126,7 @@ class Parser(argparse.ArgumentParser):
             "--trace-data", action="store_true", help="with the bytes of each PDU, hence values of patients' data, in the trace"
         )
 
-    def _add_tls(self, ca: str, whom: str) -> argparse._ArgumentGroup:
+    def _add_tls(self, ca: str, whom: str) -> Group:
         """What both sides have for TLS. `ca` is the help for the CA, `whom` they take unverified."""
         group = self.add_argument_group("TLS", "Any of these options means TLS, 1.2 or 1.3.")
         group.add_argument("--tls", action="store_true", help="use TLS")
@@ -161,7 +151,7 @@ class Parser(argparse.ArgumentParser):
         how.add_argument("--no-passcode", action="store_true", help="give the name only, which proves nothing")
         group.add_argument("--unsafe-plain-identity", action="store_true", help="UNSAFE: send it without TLS, or to anybody")
 
-    def _add_common(self, group: argparse._ArgumentGroup, response: float) -> None:
+    def _add_common(self, group: Group, response: float) -> None:
         self.add_trace()
         group.add_argument(
             "-ta", "--acse-timeout", metavar="SECONDS", type=seconds, default=30.0, help="wait in association and release (30)"
@@ -174,7 +164,7 @@ class Parser(argparse.ArgumentParser):
         )
 
 
-def client_timeouts(args: argparse.Namespace) -> Timeouts:
+def client_timeouts(args: Arguments) -> Timeouts:
     """The waits of a client: -to the connection and TLS, -ta association and release, -td responses."""
     opening, association = args.timeout or None, args.acse_timeout or None
     return replace(
@@ -182,28 +172,35 @@ def client_timeouts(args: argparse.Namespace) -> Timeouts:
     )
 
 
-def server_timeouts(args: argparse.Namespace) -> Timeouts:
+def server_timeouts(args: Arguments) -> Timeouts:
     """The waits of a server: -ta the association request, -td the next message and the rest of one."""
     return replace(Timeouts(), artim=args.acse_timeout or None, idle=args.dimse_timeout or None, response=args.dimse_timeout or None)
 
 
-def limits(args: argparse.Namespace, base: Limits = Limits()) -> Limits:
+def limits(args: Arguments, base: Limits = Limits()) -> Limits:
     """The limits, with -pdu."""
     return replace(base, max_pdu=args.max_pdu)
+
+
+def unfit(words: str) -> ArgumentTypeError:
+    """What is raised for a word that is no value of its option."""
+    from argparse import ArgumentTypeError
+
+    return ArgumentTypeError(words)
 
 
 def ae_title(text: str) -> str:
     """An AE title (PS3.5 6.2: 1 to 16 characters of the default repertoire, no control characters, no backslash)."""
     title = text.strip(" ")
     if not 1 <= len(title) <= 16 or not title.isascii() or not title.isprintable() or "\\" in title:
-        raise argparse.ArgumentTypeError(f"{text!r} is no AE title: 1 to 16 ASCII characters without backslash")
+        raise unfit(f"{text!r} is no AE title: 1 to 16 ASCII characters without backslash")
     return title
 
 
 def name(text: str) -> str:
     """The name of a user, or in a certificate."""
     if not text or not text.isprintable():
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: give printable characters")
+        raise unfit(f"{text!r} is no name: give printable characters")
     return text
 
 
@@ -214,14 +211,14 @@ def sha256(text: str) -> str:
     try:
         return fingerprint(text)
     except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise unfit(str(error)) from None
 
 
 def caller(text: str) -> tuple[str, tuple[str, ...]]:
     """A certificate, by name or fingerprint, and the calling AE titles that it may use."""
     certificate, equals, titles = text.rpartition("=")
     if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} binds no certificate: give NAME=AET or FINGERPRINT=AET, several AE titles with commas")
+        raise unfit(f"{text!r} binds no certificate: give NAME=AET or FINGERPRINT=AET, several AE titles with commas")
     return certificate_name(certificate), tuple(ae_title(title) for title in titles.split(","))
 
 
@@ -242,7 +239,7 @@ def rights(text: str) -> frozenset[Right]:
     try:
         return rights_of(text.split(","))
     except UsageError as error:
-        raise argparse.ArgumentTypeError(f"{error}, or all, or none") from None
+        raise unfit(f"{error}, or all, or none") from None
 
 
 def port(text: str) -> int:
@@ -263,7 +260,7 @@ def pdu_length(text: str) -> int:
 def path(text: str) -> Path:
     """A file or folder. An empty one, of a variable in a script that is not set, would be the current folder."""
     if not text:
-        raise argparse.ArgumentTypeError("an empty path is none; the current folder is '.'")
+        raise unfit("an empty path is none; the current folder is '.'")
     from pathlib import Path
 
     return Path(text)
@@ -293,7 +290,7 @@ def size(text: str) -> int:
     whole, _, fraction = number.partition(".")
     digits = whole + fraction
     if power is None or not (whole and digits.isascii() and digits.isdigit() and len(digits) <= LONGEST_SIZE):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: give bytes, or 500 GB, or 2 TiB")
+        raise unfit(f"{text!r} is no size: give bytes, or 500 GB, or 2 TiB")
     divisor: int = 10 ** len(fraction)
     return int(digits) * power // divisor
 
@@ -311,11 +308,11 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= LONGEST_WAIT:  # also false for nan
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds (0: no limit)")
+        raise unfit(f"{text!r} is no number of seconds (0: no limit)")
     return value
 
 
 def _number(text: str, low: int, high: int, what: str) -> int:
     if not text.isascii() or not text.isdigit() or not low <= int(text[:12]) <= high:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: {low} to {high}")
+        raise unfit(f"{text!r} is not {what}: {low} to {high}")
     return int(text)

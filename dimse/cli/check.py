@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
 from dimse.archive.checking import Finding, check, quarantined
 from dimse.cli.arguments import Parser, path
 from dimse.cli.failures import DONE, FAILED
 from dimse.cli.keeping import data_folder
 from dimse.cli.output import Output, clean, plural
+from dimse.cli.parsing import Arguments
 from dimse.cli.process import guarded
 from dimse.cli.progress import Progress
 
@@ -27,7 +26,7 @@ def parser() -> Parser:
 
 
 @guarded()
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Checks the archive, and says what is wrong and how much there is."""
     wrong = 0
     with data_folder(args.data), Progress(out, "checking", None) as bar:

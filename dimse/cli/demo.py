@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import tempfile
 import time
@@ -16,6 +15,7 @@ from dimse.association.events import Trace
 from dimse.cli.arguments import Parser
 from dimse.cli.failures import DONE, FAILED, Failure
 from dimse.cli.output import Output, clean, in_bytes, in_seconds, place, plural
+from dimse.cli.parsing import Arguments
 from dimse.cli.tables import Table, cells, heading
 from dimse.data.elements import pick
 from dimse.errors import DataError, DimseError
@@ -47,7 +47,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Runs the demonstration; fails if any step did."""
     start = time.perf_counter()
     out.line("Two DICOM nodes on this machine, in a temporary folder that goes away again.\n")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 
 from dimse.blocking import Association
 from dimse.cli.arguments import Parser, count
 from dimse.cli.failures import DONE, FAILED, NO_ASSOCIATION, Failure
 from dimse.cli.output import Output, clean, in_seconds
+from dimse.cli.parsing import Arguments
 from dimse.cli.peer import Target, associated
 from dimse.data.status import Status
 from dimse.data.uids import Verification
@@ -26,7 +26,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Asks, and prints what the peer answered and how long it took."""
     target = Target.of(args, out)
     if args.explain:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -12,6 +11,7 @@ from dimse.cli.arguments import Parser, count, path
 from dimse.cli.failures import DONE, FAILED, USAGE, Failure, os_words
 from dimse.cli.keys import Query, model, queries
 from dimse.cli.output import Output, in_seconds, plural
+from dimse.cli.parsing import Arguments
 from dimse.cli.peer import Target, associated
 from dimse.cli.tables import Table, as_json, cells, full_text, heading
 from dimse.data.datasets import DataSet
@@ -43,7 +43,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Asks all queries on one association."""
     asked = queries(args)
     models = [model(args, query, PatientRootFind, StudyRootFind) for query in asked]

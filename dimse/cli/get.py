@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
 from dimse.association.negotiation import Context
 from dimse.blocking import Association
-from dimse.cli.arguments import Parser, path
+from dimse.cli.arguments import Parser, path, unfit
 from dimse.cli.failures import DONE, FAILED, USAGE, Failure, os_words
 from dimse.cli.keys import Query, model, queries
 from dimse.cli.move import counts_words
 from dimse.cli.output import Output, clean, in_seconds
+from dimse.cli.parsing import Arguments
 from dimse.cli.peer import Target, associated
 from dimse.cli.progress import Progress
 from dimse.data.uids import UID, PatientRootGet, StudyRootGet
@@ -54,7 +54,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Performs all retrievals on one association, and prints how each ended."""
     if not args.keys and not args.queries:
         raise Failure(USAGE, "say what to get: -k StudyInstanceUID=..., or a query file; 'dimse get --help' tells more")
@@ -77,7 +77,7 @@ def storage_class(text: str) -> UID:
     """A SOP class by its UID or its keyword in PS3.6: one of storage, or one that is none of the standard's."""
     uid = UID(text) if UID(text).is_valid else _uid_of(text)
     if uid.startswith(STANDARDS) and not uid.is_storage:
-        raise argparse.ArgumentTypeError(f"{text!r} is no storage class")
+        raise unfit(f"{text!r} is no storage class")
     return uid
 
 
@@ -86,11 +86,11 @@ def _uid_of(keyword: str) -> UID:
 
     found = [uid for uid, row in UID_dictionary.items() if keyword and row[4] == keyword]
     if not found:
-        raise argparse.ArgumentTypeError(f"{keyword!r} is neither a UID nor the keyword of one")
+        raise unfit(f"{keyword!r} is neither a UID nor the keyword of one")
     return UID(found[0])
 
 
-def _contexts(args: argparse.Namespace, models: list[UID]) -> list[Context]:
+def _contexts(args: Arguments, models: list[UID]) -> list[Context]:
     try:
         return contexts_for_get(args.classes, models=models, as_stored=args.as_stored)
     except UsageError as error:
@@ -124,7 +124,7 @@ def _missing(result: GetResult) -> int:
     return max(0, result.completed + result.warning - result.kept)
 
 
-def _tell(target: Target, args: argparse.Namespace, result: GetResult, seconds: float, out: Output) -> None:
+def _tell(target: Target, args: Arguments, result: GetResult, seconds: float, out: Output) -> None:
     for uid, status in result.refused:
         out.note(f"not kept: {clean(uid)}: {clean(status)}")
     for uid in result.failed_uids:

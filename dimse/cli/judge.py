@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
 
-from dimse.cli.arguments import Parser, ae_title, port, seconds
+from dimse.cli.arguments import Parser, ae_title, port, seconds, unfit
 from dimse.cli.failures import DONE, FAILED, NO_ASSOCIATION, USAGE, Failure
 from dimse.cli.output import Output, clean, place, plural
+from dimse.cli.parsing import Arguments
 from dimse.cli.progress import Progress
 from dimse.judge import CASES, Case, Finding, Judge, NotServing, Target, Timing, Verdict, chosen, summary
 
@@ -50,7 +50,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Judges, a line a case, and sums up."""
     cases = _cases(args)
     if args.list:
@@ -75,11 +75,11 @@ def run(args: argparse.Namespace, out: Output) -> int:
 def wait(text: str) -> float:
     """How long the provider waits. For one that waits for ever there is nothing to wait for."""
     if not (value := seconds(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no wait: give the seconds after which the provider gives up")
+        raise unfit(f"{text!r} is no wait: give the seconds after which the provider gives up")
     return value
 
 
-def _cases(args: argparse.Namespace) -> Sequence[Case]:
+def _cases(args: Arguments) -> Sequence[Case]:
     names = [name for each in args.only for name in each.split(",")]
     try:
         cases = chosen(names, rough=args.rough)

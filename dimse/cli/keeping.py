@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from dimse.cli.arguments import Parser, size
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output, in_bytes
+from dimse.cli.parsing import Arguments
 from dimse.cli.progress import Progress
 from dimse.errors import UsageError
 from pdu.values import dataclass, replace
@@ -50,7 +50,7 @@ def add_keeping(command: Parser) -> None:
     group.add_argument("--quota", metavar="SIZE", type=size, help=words)
 
 
-def with_keeping(keeping: Keeping, args: argparse.Namespace) -> Keeping:
+def with_keeping(keeping: Keeping, args: Arguments) -> Keeping:
     """What the file says, with what the command line says above it."""
     given = {name: getattr(args, name) for name in ("durability", "duplicates", "quota")}
     return replace(keeping, **{name: value for name, value in given.items() if value is not None})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from dimse.cli.failures import USAGE, Failure, os_words
+from dimse.cli.parsing import Arguments
 from dimse.data.datasets import DataSet
 from dimse.data.querytext import MatchingKey, parse_key, read_query
 from dimse.data.uids import UID
@@ -33,7 +33,7 @@ class Query:
     """The attributes of the top level in the order of asking, without the level and the character set."""
 
 
-def queries(args: argparse.Namespace) -> list[Query]:
+def queries(args: Arguments) -> list[Query]:
     """The identifiers that the arguments ask for: one for each query file, or one of the keys alone.
 
     Raises `Failure` (usage) for what cannot be read.
@@ -48,7 +48,7 @@ def queries(args: argparse.Namespace) -> list[Query]:
         raise Failure(USAGE, f"cannot read the query: {error}") from error
 
 
-def model(args: argparse.Namespace, query: Query, patient_root: UID, study_root: UID) -> UID:
+def model(args: Arguments, query: Query, patient_root: UID, study_root: UID) -> UID:
     """The information model: as -P or -S say, else the one that has the level."""
     if args.patient or args.study:
         return patient_root if args.patient else study_root

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 
 from dimse.blocking import Association
@@ -10,6 +9,7 @@ from dimse.cli.arguments import Parser, ae_title
 from dimse.cli.failures import DONE, FAILED, USAGE, Failure
 from dimse.cli.keys import Query, model, queries
 from dimse.cli.output import Output, clean, in_seconds
+from dimse.cli.parsing import Arguments
 from dimse.cli.peer import Target, associated
 from dimse.cli.progress import Progress
 from dimse.data.uids import UID, PatientRootFind, PatientRootMove, StudyRootFind, StudyRootMove
@@ -39,7 +39,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Performs all moves on one association, and prints how each ended."""
     if not args.keys and not args.queries:
         raise Failure(USAGE, "say what to move: -k StudyInstanceUID=..., or a query file; 'dimse move --help' tells more")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator, Mapping
 
+from dimse.cli.parsing import Arguments
 from dimse.data.uids import UID
 from dimse.services.options import QueryOption
 
@@ -16,7 +16,7 @@ ARGUMENTS = {
 }
 
 
-def asked(args: argparse.Namespace, models: Iterable[UID]) -> dict[str, bytes]:
+def asked(args: Arguments, models: Iterable[UID]) -> dict[str, bytes]:
     """The application information to propose for these SOP classes; none if no option is asked for."""
     wanted = [option for name, option in ARGUMENTS.items() if getattr(args, name, False)]
     return dict.fromkeys(models, QueryOption.encode(*wanted)) if wanted else {}

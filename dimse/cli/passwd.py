@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from dimse.cli.arguments import Parser, path
 from dimse.cli.failures import DONE, FAILED, USAGE, Failure
 from dimse.cli.output import Output, clean
+from dimse.cli.parsing import Arguments
 from dimse.cli.secrets import ask, is_terminal, standard_input
 from dimse.errors import UsageError
 from dimse.services.passcodes import remove_user, set_passcode
@@ -30,7 +30,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Changes the file, and says what has changed."""
     try:
         done = _remove(args.file, args.user) if args.remove else _set(args.file, args.user)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from dimse.blocking import Association, connect
 from dimse.cli import arguments
 from dimse.cli.failures import FAILED, Failure, broken, no_association
 from dimse.cli.output import Output, clean, place
+from dimse.cli.parsing import Arguments
 from dimse.data.uids import UID
 from dimse.errors import AssociationError, ContextRefused, OperationFailed, ProtocolError
 from pdu.typed import TYPE_CHECKING
@@ -41,7 +41,7 @@ class Target:
     extended: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, args: argparse.Namespace, out: Output) -> Target:
+    def of(cls, args: Arguments, out: Output) -> Target:
         """The target that the arguments of a client command name. May ask for a passcode. Raises `Failure` (usage)."""
         timeouts, limits = arguments.client_timeouts(args), arguments.limits(args)
         target = cls(args.host, args.port, args.call, args.aetitle, timeouts, limits, args.tracer)
@@ -52,7 +52,7 @@ class Target:
         tls = client_tls(args, out)
         return replace(target, tls=tls, identity=identity_of(args, tls))
 
-    def asking(self, args: argparse.Namespace, models: Iterable[UID]) -> Target:
+    def asking(self, args: Arguments, models: Iterable[UID]) -> Target:
         """The same target, which is asked for the options of these SOP classes that the arguments name (--relational and so on)."""
         from dimse.cli.options import asked
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from dimse.cli.arguments import Parser, own_port, path
 from dimse.cli.config import Node
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output
+from dimse.cli.parsing import Arguments
 from dimse.cli.process import guarded
 from dimse.cli.security import with_options
 from dimse.cli.serving import serve
@@ -33,7 +33,7 @@ def parser() -> Parser:
 
 
 @guarded()
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Receives until a signal comes."""
     node = with_options(Node(args.aetitle, args.host or "127.0.0.1", args.port, args.output_directory, callers=None), args)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 
 from dimse.archive.repair import reindex
@@ -10,6 +9,7 @@ from dimse.cli.arguments import Parser, path
 from dimse.cli.failures import DONE
 from dimse.cli.keeping import data_folder
 from dimse.cli.output import Output
+from dimse.cli.parsing import Arguments
 from dimse.cli.process import guarded
 from dimse.cli.progress import Progress
 
@@ -28,7 +28,7 @@ def parser() -> Parser:
 
 
 @guarded()
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Makes the index anew, and says of how many files."""
     with data_folder(args.data), Progress(out, "looking through the files", None) as bar:
         repair = reindex(args.data, progress=bar.update)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dimse.cli.failures import USAGE, Failure
 from dimse.cli.output import Output, clean
+from dimse.cli.parsing import Arguments
 from dimse.cli.secrets import content, passcode_of
 from dimse.errors import Unreachable, UsageError
 from dimse.services.handlers import Address
@@ -27,7 +27,7 @@ UNVERIFIED = "unsafe: no certificate is verified, so what passes is encrypted, b
 # A client
 
 
-def client_tls(args: argparse.Namespace, out: Output) -> TLS | None:
+def client_tls(args: Arguments, out: Output) -> TLS | None:
     """How a client's connection is secured; None for a plain one. Raises `Failure` (usage), also for files that are no use."""
     options = _options(args) | ({"pins": tuple(args.tls_pins)} if args.tls_pins else {})
     options |= {"server_name": args.tls_name} if args.tls_name else {}
@@ -41,7 +41,7 @@ def client_tls(args: argparse.Namespace, out: Output) -> TLS | None:
     return tls
 
 
-def identity_of(args: argparse.Namespace, tls: TLS | None) -> Identity | None:
+def identity_of(args: Arguments, tls: TLS | None) -> Identity | None:
     """Who uses a client; None for nobody in particular. Asks for a passcode if it has to. Raises `Failure` (usage)."""
     for option in ("no_passcode", "passcode_file"):
         if getattr(args, option) and not args.user:
@@ -59,7 +59,7 @@ def identity_of(args: argparse.Namespace, tls: TLS | None) -> Identity | None:
     return replace(identity, unsafe_over_plain=args.unsafe_plain_identity and identity.type in IN_CLEAR)
 
 
-def _identity(args: argparse.Namespace) -> Identity:
+def _identity(args: Arguments) -> Identity:
     if args.jwt:
         return Identity.jwt(content(args.jwt, "token").strip())
     if args.saml:
@@ -90,7 +90,7 @@ def _confirmation_words(identity: Identity, confirmation: bytes | None) -> str:
 # A server
 
 
-def with_options(node: Node, args: argparse.Namespace) -> Node:
+def with_options(node: Node, args: Arguments) -> Node:
     """The node with what the options say of TLS and users above what the configuration file says. Raises `Failure` (usage)."""
     node = replace(
         node,
@@ -132,7 +132,7 @@ def check_destinations(peers: Mapping[str, Address]) -> None:
             check_client(peer.tls, peer.host, f"the destination {peer.aet}: ")
 
 
-def _server_tls(args: argparse.Namespace, configured: TLS | None) -> TLS | None:
+def _server_tls(args: Arguments, configured: TLS | None) -> TLS | None:
     options = _options(args)
     if args.tls_callers:
         options["callers"] = _callers(args.tls_callers)
@@ -182,7 +182,7 @@ def check_client(tls: TLS, host: str, whose: str = "") -> None:
         _check(lambda: client(tls, host, host), whose)
 
 
-def _options(args: argparse.Namespace) -> dict[str, object]:
+def _options(args: Arguments) -> dict[str, object]:
     """What the options of both sides say, as the fields of a `TLS`."""
     fields: dict[str, Path | bool | None] = {"key": args.tls_key, "certificate": args.tls_cert, "ca": args.tls_ca}
     return {name: value for name, value in (fields | {"unsafe_no_verify": args.tls_no_verify}).items() if value}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 
 from dimse.cli.arguments import Parser, associations, window
 from dimse.cli.failures import BROKEN, DONE, FAILED, INTERRUPTED, USAGE, Failure, os_words
 from dimse.cli.output import Output, plural
+from dimse.cli.parsing import Arguments
 from dimse.cli.peer import Target
 from dimse.cli.progress import Progress
 from dimse.cli.sending import Tally, send_all
@@ -48,7 +48,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Reads all heads, then sends, over as many associations as the presentation contexts need."""
     if "" in args.paths:
         raise Failure(USAGE, "a PATH is empty: write . if this folder is meant")

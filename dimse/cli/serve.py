@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-
 from dimse.cli import serving
-from dimse.cli.arguments import Parser, ae_title, own_port, path, rights
+from dimse.cli.arguments import Parser, ae_title, own_port, path, rights, unfit
 from dimse.cli.config import Node, read_config
 from dimse.cli.keeping import add_keeping, open_archive, with_keeping
 from dimse.cli.known import told_of_peers, with_orthanc, with_peers
 from dimse.cli.output import Output
+from dimse.cli.parsing import Arguments
 from dimse.cli.process import guarded
 from dimse.cli.security import check_destinations, with_options
 from dimse.services.handlers import Address
@@ -65,7 +64,7 @@ def parser() -> Parser:
 
 
 @guarded()
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Serves until a signal comes."""
     node = node_of(args)
     with open_archive(node.data, node.keeping, out) as archive:
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         return serving.serve(args, services, node, out)
 
 
-def node_of(args: argparse.Namespace) -> Node:
+def node_of(args: Arguments) -> Node:
     """The node that the configuration file and, above it, the command line describe."""
     node = read_config(args.config) if args.config is not None else Node()
     if args.orthanc is not None:
@@ -96,5 +95,5 @@ def peer(text: str) -> Address:
     host, colon, number = where.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (equals and colon and host and number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= 65_535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no peer: give AET=HOST:PORT")
+        raise unfit(f"{text!r} is no peer: give AET=HOST:PORT")
     return Address(ae_title(title), host, int(number))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import signal
 import threading
@@ -17,6 +16,7 @@ from dimse.cli.config import Node
 from dimse.cli.failures import DONE, USAGE, Failure, OutputClosed
 from dimse.cli.known import callers_of, rule, tell_nobody
 from dimse.cli.output import Output, clean, in_bytes, place
+from dimse.cli.parsing import Arguments
 from dimse.cli.rate import Rate
 from dimse.cli.security import security_words, tell_unsafe, users_of
 from dimse.data.status import Status
@@ -34,7 +34,7 @@ GRACE = 600.0
 T = TypeVar("T")
 
 
-def serve(args: argparse.Namespace, services: Services, node: Node, out: Output) -> int:
+def serve(args: Arguments, services: Services, node: Node, out: Output) -> int:
     """Listens, says so, and serves until SIGINT or SIGTERM. Raises `Failure` if it cannot listen, or not as it should."""
     rate = Rate(lambda host, count: _tell_left_out(host, count, out))
     server = Server(

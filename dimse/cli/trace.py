@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 from dimse.cli.arguments import Parser, count, path
 from dimse.cli.failures import DONE, FAILED, USAGE, Failure, os_words
 from dimse.cli.output import Output, clean, plural
+from dimse.cli.parsing import Arguments
 from dimse.cli.timeline import WRONG, Entry, Timeline
 
 EPILOG = """\
@@ -31,7 +31,7 @@ def parser() -> Parser:
     return command
 
 
-def run(args: argparse.Namespace, out: Output) -> int:
+def run(args: Arguments, out: Output) -> int:
     """Prints the timeline; fails if there are lines that are no records, and names them."""
     entries, broken = _read(args.file)
     timeline = Timeline(out.line)

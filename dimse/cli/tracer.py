@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dimse.association.events import Trace, TraceRecord
 from dimse.cli.failures import USAGE, Failure, os_words
 from dimse.cli.output import Output
+from dimse.cli.parsing import Arguments
 
 
 @contextmanager
-def tracing(args: argparse.Namespace, out: Output) -> Iterator[Trace | None]:
+def tracing(args: Arguments, out: Output) -> Iterator[Trace | None]:
     """The trace for the time of a command; None, which costs nothing, if none is asked for. Raises `Failure`."""
     path, data = getattr(args, "trace", None), getattr(args, "trace_data", False)
     shown = _lines(out) if args.debug else None

@@ -6,8 +6,6 @@ Nothing here needs pydicom but the name of a UID that has no constant, and `stor
 
 from __future__ import annotations
 
-import re
-
 MAX_UID_LENGTH = 64
 """PS3.5 9.1: a UID shall not exceed 64 characters."""
 
@@ -28,7 +26,7 @@ class UID(str):
 
         Leading zeros of a component are forbidden there but common, and do no harm: they are tolerated.
         """
-        return len(self) <= MAX_UID_LENGTH and _FORM.fullmatch(self) is not None
+        return len(self) <= MAX_UID_LENGTH and ".." not in f".{self}." and self.isascii() and self.replace(".", "").isdigit()
 
     @property
     def is_private(self) -> bool:
@@ -173,8 +171,6 @@ def _dictionary_name(uid: str) -> str:
 
     return UID_dictionary.get(uid, ("",))[0]
 
-
-_FORM = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 _STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 # Classes below that root that query, retrieve and create: protocol approval and inventory (PS3.4 II and KK).

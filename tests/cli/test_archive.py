@@ -105,9 +105,9 @@ def test_how_serve_is_told(tmp_path: Path) -> None:
     config = tmp_path / "node.toml"
     config.write_text('[node]\ndurability = "relaxed"\nduplicates = "replace"\nquota = "500 GB"\nreserve = 4096\n')
     assert read_config(config).keeping == Keeping("relaxed", "replace", 500_000_000_000, 4096)
-    node = node_of(parser().parse_args(["--config", str(config), "--durability", "full", "--quota", "1GiB"]))
+    node = node_of(parser().parse(["--config", str(config), "--durability", "full", "--quota", "1GiB"]))
     assert node.keeping == Keeping("full", "replace", 1 << 30, 4096)
-    assert node_of(parser().parse_args(["--duplicates", "replace"])).keeping == Keeping(duplicates="replace")
+    assert node_of(parser().parse(["--duplicates", "replace"])).keeping == Keeping(duplicates="replace")
 
 
 @pytest.mark.parametrize(

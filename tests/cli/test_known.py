@@ -164,7 +164,7 @@ def test_what_is_no_toml(run: Run, tmp_path: Path) -> None:
 
 
 def _node(*words: object) -> Node:
-    return node_of(parser().parse_args([str(word) for word in words]))
+    return node_of(parser().parse([str(word) for word in words]))
 
 
 def test_options() -> None:

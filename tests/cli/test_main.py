@@ -166,5 +166,5 @@ def test_a_command_imports_no_other() -> None:
     program += "print({'rich', 'pydicom', 'sqlite3', 'asyncio', 'json'} & set(sys.modules))"
     bare = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT, env=bare)
-    wanted = [f"dimse.cli.{name}" for name in ("arguments", "echo", "failures", "output", "peer", "tracer")]
+    wanted = [f"dimse.cli.{name}" for name in ("arguments", "echo", "failures", "output", "parsing", "peer", "tracer")]
     assert done.stdout == f"{wanted}\nset()\n"

@@ -322,20 +322,20 @@ port = 1
 def test_another_host_of_a_destination_is_no_reason_to_go_without_tls(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_text('[peers.A]\nhost = "h"\nport = 1\ntls = {}')
-    node = node_of(parser().parse_args(["--config", str(path), "--peer", "A=i:2", "--peer", "B=i:3"]))
+    node = node_of(parser().parse(["--config", str(path), "--peer", "A=i:2", "--peer", "B=i:3"]))
     assert node.peers == {"A": dimse.Address("A", "i", 2, dimse.TLS()), "B": dimse.Address("B", "i", 3)}
 
 
 def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_text(CONFIG)
-    args = parser().parse_args(["--config", str(path), "-aet", "LINE", "--port", "0", "--peer", "ONE=h:1", "--peer", "SIX=[::1]:2"])
+    args = parser().parse(["--config", str(path), "-aet", "LINE", "--port", "0", "--peer", "ONE=h:1", "--peer", "SIX=[::1]:2"])
     node = node_of(args)
     assert (node.aet, node.host, node.port, node.data) == ("LINE", "0.0.0.0", 0, tmp_path / "images")
     assert node.peers["ONE"] == dimse.Address("ONE", "h", 1)
     assert node.peers["SIX"] == dimse.Address("SIX", "::1", 2)
     assert set(node.peers) == {"ONE", "TWO", "SIX"}
-    assert node_of(parser().parse_args([])) == Node()
+    assert node_of(parser().parse([])) == Node()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def pdus(path: Path) -> list[object]:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_with_associations_has_the_options(name: str) -> None:
-    options = import_module(f"dimse.cli.{name}").parser()._option_string_actions
+    options = {name for option, _ in import_module(f"dimse.cli.{name}").parser().options() for name in option.names}
     assert ("--trace" in options, "--trace-data" in options) == (name not in ALONE, name not in ALONE)
 
 

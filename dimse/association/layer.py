@@ -13,6 +13,7 @@ Every event goes through the grid of `dimse.association.table`, but for P-DATA i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 import pdu
 from dimse.association.config import Limits, Timeouts
@@ -200,14 +201,21 @@ class UpperLayer:
         pieces = [bytes(buffer) for buffer in self.send_message(context_id, command, length, readv)]  # views of one memory
         self._outgoing.append(b"".join(pieces))
 
-    def framed(self, context_id: int, command: bytes, data: bytes) -> bytes:
-        """A message as it leaves, made before its time; `send_framed` sends it. For a small one, since it is copied."""
-        return pdu.frames(context_id, True, command, self.max_pdu) + pdu.frames(context_id, False, data, self.max_pdu)
+    def framed(
+        self, context_id: int, command: bytes, length: int, readv: Callable[[list[memoryview]], int]
+    ) -> Iterator[bytes | memoryview]:
+        """The buffers of a message as `send_message` has them, the first of which is made at once; `send_framed` sends them in their time.
 
-    def send_framed(self, context_id: int, framed: bytes) -> Iterator[bytes | memoryview]:
-        """The one buffer of a message that was made by `framed` (Evt9). Raises `UsageError` as `send_message` does."""
+        Raises what `readv` raises, and `EOFError` when the data end early.
+        """
+        head = pdu.frames(context_id, True, command, self.max_pdu)
+        buffers = pdu.stream(context_id, self.max_pdu, length, readv, head=head)
+        return chain((next(buffers),), buffers)
+
+    def send_framed(self, context_id: int, framed: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        """The buffers of a message that was begun by `framed` (Evt9). Raises as `send_message` does."""
         self._request_data(context_id)
-        return self._leaving([framed])
+        return self._leaving(framed)
 
     def send_messages(self, context_id: int, command: bytes, data_sets: Sequence[bytes]) -> Iterator[bytes | memoryview]:
         """The one buffer of several messages that have the same command set, and each a data set of its own (Evt9).

@@ -175,7 +175,6 @@ class BytesReading:
     """One pass over a data set in memory."""
 
     def __init__(self, encoded: bytes) -> None:
-        self.encoded = encoded
         self._left = memoryview(encoded)
 
     def readv(self, holes: list[memoryview]) -> int:

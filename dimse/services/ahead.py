@@ -8,9 +8,8 @@ from types import TracebackType
 
 from dimse.association.negotiation import AcceptedContext
 from dimse.data.commands import CommandSet
-from dimse.data.sources import BytesReading
 from dimse.data.uids import UID
-from dimse.services.session import SMALL, Session
+from dimse.services.session import Session
 from pdu.typed import TYPE_CHECKING, Generic, TypeVar
 from pdu.values import dataclass
 
@@ -26,7 +25,7 @@ S = TypeVar("S", bound="Source")
 class Prepared:
     """A C-STORE that needs no more than to be sent: a source that is open already, and can be read once.
 
-    `framed` is the whole message, if that is made already.
+    `framed` is the message as far as it has been made already; nothing where it may go together with others.
     """
 
     context: AcceptedContext
@@ -36,24 +35,27 @@ class Prepared:
     transfer_syntax: UID
     size: int
     reading: Reading
-    framed: bytes
+    framed: Iterator[bytes | memoryview] | None
 
     @classmethod
     def of(cls, session: Session, context: AcceptedContext, command: CommandSet, source: Source, *, alone: bool) -> Prepared:
-        """Opens a source. One that goes `alone`, and has few data in memory, is framed, too."""
-        reading, framed = source.open(), b""
-        if alone and source.size <= SMALL and isinstance(reading, BytesReading):
-            framed = session.framed(context, command, reading.encoded)
+        """Opens a source. Of one that goes `alone` the first data are read, too. Raises `DataError` or `OSError`."""
+        reading = source.open()
+        try:
+            framed = session.framed(context, command, source.size, reading) if alone else None
+        except BaseException:
+            _close(reading)
+            raise
         uids = source.sop_class_uid, source.sop_instance_uid, source.transfer_syntax
         return cls(context, command, *uids, source.size, reading, framed)
 
-    async def send(self, session: Session, *, alone: bool) -> None:
+    async def send(self, session: Session) -> None:
         """Sends it at once; where others may be under way, together with them."""
-        if self.framed:
-            with self.reading:
-                await session.send_framed(self.context, self.framed, self.size)
-        else:
-            await (session.send if alone else session.send_soon)(self.context, self.command, self)
+        if self.framed is None:
+            await session.send_soon(self.context, self.command, self)
+            return
+        with self.reading:
+            await session.send_framed(self.context, self.framed, self.size)
 
     def open(self) -> Reading:
         """The pass over the data set that has begun."""
@@ -118,5 +120,9 @@ class Ahead(Generic[S]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._next is not None and not isinstance(self._next.prepared, Exception):
-            with suppress(Exception), self._next.prepared.reading:  # whatever a source does
-                pass
+            _close(self._next.prepared.reading)
+
+
+def _close(reading: Reading) -> None:
+    with suppress(Exception), reading:  # whatever a source does
+        pass

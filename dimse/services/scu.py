@@ -124,7 +124,7 @@ async def store_all(
                 while len(under_way) < window and (ready := await ahead.take()) is not None:
                     try:
                         prepared = ready.check()
-                        await prepared.send(session, alone=window == 1)
+                        await prepared.send(session)
                     except (ContextRefused, DataError, OSError) as error:
                         yield ready.source, not_sent(error)
                     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 import pdu
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from dimse.data.datasets import DataSet
-    from dimse.data.protocols import Source
+    from dimse.data.protocols import Reading, Source
     from dimse.services.wire import Wire
 
     T = TypeVar("T")
@@ -200,17 +200,20 @@ class Session:
             self.bytes_sent += len(data.encoded)
         else:
             with data.open() as reading:
-                await self._send_source(context, command, data.size, reading.readv)
+                await self._send_source(self.layer.send_message(context.id, command.encode(), data.size, reading.readv))
             self.bytes_sent += data.size
 
-    def framed(self, context: AcceptedContext, command: CommandSet, data: bytes) -> bytes:
-        """A message as `send_framed` sends it, of a small data set: what it takes to make it need not be done in the moment it is due."""
-        return self.layer.framed(context.id, command.encode(), data)
+    def framed(self, context: AcceptedContext, command: CommandSet, size: int, reading: Reading) -> Iterator[bytes | memoryview]:
+        """A message as `send_framed` sends it: what it takes to begin it need not be done in the moment it is due.
 
-    async def send_framed(self, context: AcceptedContext, framed: bytes, size: int) -> None:
-        """Sends a message that is made already; `size` are the bytes of its data set."""
+        Raises `DataError` or `OSError` where the data set cannot be read.
+        """
+        return _read(self.layer.framed, context, command, size, reading)
+
+    async def send_framed(self, context: AcceptedContext, framed: Iterator[bytes | memoryview], size: int) -> None:
+        """Sends a message that has been begun; `size` are the bytes of its data set."""
         self._check_open()
-        await self.wire.send(self.layer.send_framed(context.id, framed))
+        await self._send_source(self.layer.send_framed(context.id, framed))
         self.bytes_sent += size
 
     async def send_all(self, context: AcceptedContext, command: CommandSet, data_sets: Sequence[bytes]) -> None:
@@ -239,12 +242,7 @@ class Session:
 
     def _hold(self, context: AcceptedContext, command: CommandSet, source: Source) -> None:
         with source.open() as reading:
-            try:
-                self.layer.hold_message(context.id, command.encode(), source.size, reading.readv)
-            except (DataError, OSError, UsageError):
-                raise
-            except Exception as error:  # whatever a source does
-                raise DataError(f"a data set could not be read to its end: {type(error).__name__}: {error}") from error
+            _read(self.layer.hold_message, context, command, source.size, reading)
         self.bytes_sent += source.size
 
     def _check_open(self) -> None:
@@ -254,10 +252,10 @@ class Session:
                 raise _error_of(ending)
             raise UsageError("the association has ended", advice="connect again")
 
-    async def _send_source(self, context: AcceptedContext, command: CommandSet, size: int, readv: pdu.ReadV) -> None:
+    async def _send_source(self, buffers: Iterator[bytes | memoryview]) -> None:
         """Sends a message whose data are read on the way; if that fails the message cannot be ended, nor the association kept."""
         try:
-            await self.wire.send(self.layer.send_message(context.id, command.encode(), size, readv))
+            await self.wire.send(buffers)
         except AssociationError:
             raise
         except Exception as error:  # whatever a source does
@@ -441,6 +439,18 @@ def _error_of(event: Event) -> AssociationError:
 def _is_data_set(data: Source | DataSet) -> TypeIs[DataSet]:
     """Told by what it lacks: to load what a data set is takes as long as to send some files, which need none."""
     return not hasattr(data, "open")
+
+
+def _read(
+    frame: Callable[[int, bytes, int, pdu.ReadV], T], context: AcceptedContext, command: CommandSet, size: int, reading: Reading
+) -> T:
+    """What makes a message of a data set that is read meanwhile. Raises `DataError` or `OSError` where it cannot be read."""
+    try:
+        return frame(context.id, command.encode(), size, reading.readv)
+    except (DataError, OSError, UsageError):
+        raise
+    except Exception as error:  # whatever a source does
+        raise DataError(f"a data set could not be read to its end: {type(error).__name__}: {error}") from error
 
 
 def _reader(encoded: bytes) -> Callable[[list[memoryview]], int]:

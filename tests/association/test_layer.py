@@ -225,7 +225,7 @@ def test_several_messages_leave_in_one_piece_as_they_would_one_by_one(max_pdu: i
     layer, other = _established(max_pdu), _established(max_pdu)
     data = [bytes(n % 253 for n in range(size)) for size in sizes]
     (buffer,) = layer.send_messages(1, b"command!", data)
-    framed = [layer.framed(1, b"command!", one) for one in data]
+    framed = [layer.framed(1, b"command!", len(one), scenes.source_of(one)) for one in data]
     assert b"".join([bytes(piece) for one in framed for piece in layer.send_framed(1, one)]) == buffer
     each = [bytes(piece) for one in data for piece in other.send_message(1, b"command!", len(one), scenes.source_of(one))]
     assert buffer == b"".join(each)
@@ -279,7 +279,7 @@ def test_no_message_is_sent_where_there_is_no_data_transfer(state: int) -> None:
         with pytest.raises(UsageError, match="Evt9"):
             layer.send_messages(1, b"ab", [b"cd"])
         with pytest.raises(UsageError, match="Evt9"):
-            layer.send_framed(1, b"abcd")
+            layer.send_framed(1, [b"abcd"])
         assert layer.data_to_send() == []
 
 
@@ -301,7 +301,7 @@ def test_no_message_is_sent_on_a_context_that_was_not_accepted() -> None:
         with pytest.raises(UsageError, match=f"presentation context {context_id} was not accepted"):
             layer.send_messages(context_id, b"ab", [b"cd"])
         with pytest.raises(UsageError, match=f"presentation context {context_id} was not accepted"):
-            layer.send_framed(context_id, b"abcd")
+            layer.send_framed(context_id, [b"abcd"])
     assert not trace
     assert layer.state == State.STA6
 

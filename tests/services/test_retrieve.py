@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -83,7 +83,7 @@ def test_a_pending_response_leaves_behind_the_next_instance(soon: int, monkeypat
         sent.append(command.name)
         await send(session, context, command, data)
 
-    async def made_before(session: Session, context: AcceptedContext, framed: bytes, size: int) -> None:
+    async def made_before(session: Session, context: AcceptedContext, framed: Iterator[bytes | memoryview], size: int) -> None:
         sent.append("C-STORE-RQ")
         await send_framed(session, context, framed, size)
 

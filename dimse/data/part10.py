@@ -77,6 +77,18 @@ def read_meta(file: BinaryIO | bytes) -> tuple[FileMeta, int]:
 
 def scan_meta(read: Callable[[int], bytes], head: bytes = b"") -> tuple[FileMeta, int]:
     """Like `read_meta`, from `head` and what `read` adds to it: at most as many bytes as asked for, b"" at the end."""
+    values, offset = _scan(read, head)
+    return _meta(values), offset
+
+
+def scan_uids(read: Callable[[int], bytes]) -> tuple[UID, UID, UID, int]:
+    """Of what `scan_meta` gives: SOP class, SOP instance, transfer syntax and the offset, for whoever reads thousands of heads."""
+    values, offset = _scan(read, b"")
+    return UID(_text(values, 0x0002)), UID(_text(values, 0x0003)), UID(_text(values, 0x0010)), offset
+
+
+def _scan(read: Callable[[int], bytes], head: bytes) -> tuple[dict[int, bytes], int]:
+    """The values of group 2 by element number, the transfer syntax among them, and the offset behind them."""
     head = head or read(HEAD)
     if head[PREAMBLE : PREAMBLE + 4] != PREFIX:
         raise _no_prefix(head)
@@ -86,7 +98,13 @@ def scan_meta(read: Callable[[int], bytes], head: bytes = b"") -> tuple[FileMeta
         values, offset, whole = _group_2(head)
     if not whole and offset != len(head):
         raise DataError("the file ends, or stops making sense, within its File Meta Information", offset, "PS3.10 7.1")
-    return _meta(values), offset
+    if not _text(values, 0x0010):
+        raise DataError(
+            "the File Meta Information has no Transfer Syntax UID (0002,0010)",
+            clause="PS3.10 7.1",
+            advice="nothing else says how the data set is encoded: convert the file with a tool that lets you say it",
+        )
+    return values, offset
 
 
 _HEADER = struct.Struct("<HH2sH").unpack_from
@@ -129,12 +147,6 @@ def _group_2(head: bytes) -> tuple[dict[int, bytes], int, bool]:
 
 
 def _meta(values: dict[int, bytes]) -> FileMeta:
-    if not _text(values, 0x0010):
-        raise DataError(
-            "the File Meta Information has no Transfer Syntax UID (0002,0010)",
-            clause="PS3.10 7.1",
-            advice="nothing else says how the data set is encoded: convert the file with a tool that lets you say it",
-        )
     creator = _text(values, 0x0100)
     return FileMeta(
         UID(_text(values, 0x0002)),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
 
-from dimse.data.part10 import scan_meta
+from dimse.data.part10 import scan_uids
 from dimse.data.uids import UID, ExplicitVRLittleEndian
 from dimse.errors import DataError
 from pdu.typed import TYPE_CHECKING
@@ -50,19 +50,18 @@ class FileSource:
         file = os.fspath(path)
         fd, length = _open_regular(file)
         try:
-            meta, offset = scan_meta(partial(os.read, fd))
+            sop_class, instance, syntax, offset = scan_uids(partial(os.read, fd))
         except DataError as error:
             raise DataError(f"{file}: {error.what}", error.offset, error.clause, error.advice) from None
         finally:
             os.close(fd)
-        if not (meta.media_storage_sop_class_uid and meta.media_storage_sop_instance_uid):
+        if not (sop_class and instance):
             raise DataError(
                 f"{file}: the File Meta Information lacks the Media Storage SOP Class UID or SOP Instance UID", clause="PS3.10 7.1"
             )
         if length <= offset:
             raise DataError(f"{file}: the file has no data set", offset, "PS3.10 7")
-        uids = meta.media_storage_sop_class_uid, meta.media_storage_sop_instance_uid, meta.transfer_syntax_uid
-        self._fill(file, *uids, offset, length - offset)
+        self._fill(file, sop_class, instance, syntax, offset, length - offset)
 
     @classmethod
     def known(

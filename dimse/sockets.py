@@ -75,40 +75,46 @@ class SocketWire:
         self.security = channel.security
 
     async def pump(self, *, wait: bool = True) -> list[Event]:
-        self._flush()
-        if self.layer.closed:
+        layer = self.layer
+        if layer.outgoing:
+            self._flush()
+        if layer.closed:
             return []
         if self._ahead:  # it came with the end of the handshake
             ahead, self._ahead = self._ahead, b""
-            return self._after(self.layer.receive(ahead))
+            return self._after(layer.receive(ahead))
         if self._channel is not None and self._channel.at_end:
-            return self._after(self.layer.receive_eof())
+            return self._after(layer.receive_eof())
         try:
             if wait:
                 now = time.monotonic()
-                due = self.layer.deadline(now)  # asking arms the wait, and while a handler works nobody waits
+                due = layer.deadline(now)  # asking arms the wait, and while a handler works nobody waits
                 if due is not None and due <= now:
-                    return self._after(self.layer.timeout(now))
+                    return self._after(layer.timeout(now))
                 self._waiting_since = now
                 chunk = self._receive(None if due is None else due - now)
             else:
                 chunk = self._receive_now()
         except BlockingIOError:
-            return self._after(self.layer.timeout(time.monotonic())) if wait else []
+            return self._after(layer.timeout(time.monotonic())) if wait else []
         except OSError as error:
-            return self.layer.receive_eof(error.strerror or "")
+            return layer.receive_eof(error.strerror or "")
         finally:
             self._waiting_since = None
-        if self._interrupted and not chunk and self.layer.established:
-            self.layer.abort("this side is stopping")
+        if self._interrupted and not chunk and layer.established:
+            layer.abort("this side is stopping")
             return self._after([AbortIndication(0, 0, by_peer=False, cause="this side is stopping")])
         if not chunk:
-            return self._after(self.layer.receive_eof())
+            return self._after(layer.receive_eof())
         plain = chunk if self._channel is None else self._open(self._channel, chunk)
-        return self._after(self.layer.receive(plain) if plain else [])  # a part of a record is no sign of life yet
+        events = layer.receive(plain) if plain else []  # a part of a record is no sign of life yet
+        if layer.outgoing:
+            self._flush()
+        return events
 
     async def send(self, buffers: Iterable[bytes | memoryview]) -> None:
-        self._flush()
+        if self.layer.outgoing:
+            self._flush()
         self._send(buffers)
 
     async def dial(self, address: Address, layer: UpperLayer) -> SocketWire:
@@ -145,7 +151,8 @@ class SocketWire:
             self._socket.shutdown(socket.SHUT_RD)
 
     def _after(self, events: list[Event]) -> list[Event]:
-        self._flush()
+        if self.layer.outgoing:
+            self._flush()
         return events
 
     def _receive(self, seconds: float | None) -> bytes:
@@ -208,24 +215,20 @@ class SocketWire:
 
     def _transmit(self, buffer: bytes | memoryview) -> bool:
         """Puts bytes on the wire; whether the connection took them."""
+        seconds, start = self.layer.timeouts.send, time.monotonic()
         try:
-            self._send_all(buffer)
+            sent = self._socket.send(buffer)
+            while sent < len(buffer):  # the time is one for all of it: a peer that takes a little now and then does not restart it
+                if seconds is not None and time.monotonic() - start >= seconds:
+                    raise BlockingIOError
+                sent += self._socket.send(memoryview(buffer)[sent:])
         except BlockingIOError:
             self.layer.abort("the wait 'send' passed")
             self.layer.data_to_send()  # the A-ABORT would not get through either
-            raise TimedOut("send", self.layer.timeouts.send or 0.0) from None
+            raise TimedOut("send", seconds or 0.0) from None
         except OSError:
             return False
         return True
-
-    def _send_all(self, buffer: bytes | memoryview) -> None:
-        """As `sendall`, but the time is one for all of it: a peer that takes a little now and then does not restart it."""
-        seconds, start = self.layer.timeouts.send, time.monotonic()
-        sent = self._socket.send(buffer)
-        while sent < len(buffer):
-            if seconds is not None and time.monotonic() - start >= seconds:
-                raise BlockingIOError
-            sent += self._socket.send(memoryview(buffer)[sent:])
 
     def _linger(self) -> None:
         """Reads on for a moment after an A-ABORT: closing with unread bytes would send a reset that overtakes it."""

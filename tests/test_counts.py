@@ -24,17 +24,18 @@ from dimse.data.commands import CommandField
 from dimse.data.part10 import FileMeta
 from dimse.data.uids import UID, CTImageStorage, ExplicitVRLittleEndian, Verification
 from dimse.services.scp import Report
+from pdu.values import FEW
 from tests.services.samples import frames, request
 
 LIMITS = {
-    "16 KiB PDU received into a file": 2.85,
-    "16 KiB PDU sent from a file": 0.45,
-    "3 KB instance received, one at a time": 94,
-    "3 KB instance received, eight at a time": 74.5,
-    "3 KB instance sent from a file, one at a time": 107,
-    "3 KB instance sent from a file, eight at a time": 85.5,
-    "association served": 500,
-    "association requested": 450,
+    "16 KiB PDU received into a file": 2.35,
+    "16 KiB PDU sent from a file": 0.32,
+    "3 KB instance received, one at a time": 82,
+    "3 KB instance received, eight at a time": 67.5,
+    "3 KB instance sent from a file, one at a time": 95,
+    "3 KB instance sent from a file, eight at a time": 81.5,
+    "association served": 470,
+    "association requested": 430,
 }
 """The most calls of Python functions for each. They are what has been reached, rounded up: lower them when it is less."""
 
@@ -212,9 +213,10 @@ def each_instance(move: Move, folder: Path, together: int) -> float:
     return more(lambda instances: move(folder, [SMALL] * instances, together), 64, 64 + 256)
 
 
-def second(run: Callable[[], int]) -> int:
-    """The first time is for nothing: it may import and remember."""
-    run()
+def later(run: Callable[[], int]) -> int:
+    """The first times are for nothing: they may import, remember, and compile what has come to be used often (`pdu.values`)."""
+    for _ in range(FEW + 2):
+        run()
     return run()
 
 
@@ -225,8 +227,8 @@ FIGURES: dict[str, Callable[[Path], float]] = {
     "3 KB instance received, eight at a time": lambda folder: each_instance(received, folder, TOGETHER),
     "3 KB instance sent from a file, one at a time": lambda folder: each_instance(sent, folder, 1),
     "3 KB instance sent from a file, eight at a time": lambda folder: each_instance(sent, folder, TOGETHER),
-    "association served": lambda folder: second(association_served),
-    "association requested": lambda folder: second(association_requested),
+    "association served": lambda folder: later(association_served),
+    "association requested": lambda folder: later(association_requested),
 }
 
 

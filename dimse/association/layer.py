@@ -94,7 +94,10 @@ class UpperLayer:
         """What the trace calls this association."""
         self._witness = None if trace is None else Witness(trace, self.traced)
         self._reader = pdu.Reader(max_pdu=limits.max_pdu, max_associate=limits.max_associate_pdu)
-        self._outgoing: list[bytes] = []
+        self.outgoing: list[bytes] = []
+        """What `data_to_send` gives, for who would rather look than ask."""
+        self.read_size = READ_SIZE_BEFORE
+        """How many bytes to ask the transport for."""
         self._context_ids: frozenset[int] = frozenset()
         self._unreadable = False
         self._received = 0
@@ -198,8 +201,12 @@ class UpperLayer:
         self, context_id: int, command: bytes, length: int | None = None, readv: Callable[[list[memoryview]], int] | None = None
     ) -> None:
         """As `send_message`, of a small message: it leaves with `data_to_send`, and so together with others."""
-        pieces = [bytes(buffer) for buffer in self.send_message(context_id, command, length, readv)]  # views of one memory
-        self._outgoing.append(b"".join(pieces))
+        if length is None and self._witness is None:
+            self._request_data(context_id)
+            self.outgoing.append(pdu.frames(context_id, True, command, self.max_pdu))
+        else:
+            pieces = [bytes(buffer) for buffer in self.send_message(context_id, command, length, readv)]  # views of one memory
+            self.outgoing.append(b"".join(pieces))
 
     def framed(
         self, context_id: int, command: bytes, length: int, readv: Callable[[list[memoryview]], int]
@@ -243,7 +250,7 @@ class UpperLayer:
 
     def data_to_send(self) -> list[bytes]:
         """The PDUs that are to be sent now, once."""
-        outgoing, self._outgoing = self._outgoing, []
+        outgoing, self.outgoing = self.outgoing, []
         return outgoing
 
     def deadline(self, now: float) -> float | None:
@@ -259,11 +266,6 @@ class UpperLayer:
         return self.agreement.max_pdu_acceptor if self.is_requestor else self.agreement.max_pdu_requestor
 
     @property
-    def read_size(self) -> int:
-        """How many bytes to ask the transport for."""
-        return READ_SIZE if self.agreement is not None else READ_SIZE_BEFORE
-
-    @property
     def established(self) -> bool:
         """Whether data may be sent (Sta6, and Sta8 after the peer asked for the release)."""
         return self.state is State.STA6 or self.state is State.STA8
@@ -272,9 +274,10 @@ class UpperLayer:
 
     def _request_data(self, context_id: int) -> None:
         """Data are to be sent on a context (Evt9)."""
-        if self.established and context_id not in self._context_ids:
+        is_usual = self.state is State.STA6  # there it is DT-1 without the detour, as DT-2 is in the other direction
+        if context_id not in self._context_ids and (is_usual or self.established):
             raise UsageError(f"presentation context {context_id} was not accepted (PS3.8 9.3.5.1)")
-        if self.state is not State.STA6:  # there it is DT-1 without the detour, as DT-2 is in the other direction
+        if not is_usual:
             self._step(Evt.P_DATA_REQUEST)
 
     def _receive(self, chunk: bytes) -> list[Event]:
@@ -327,6 +330,7 @@ class UpperLayer:
         self.agreement = agreement
         self._reader.max_pdu = agreement.max_pdu_requestor if self.is_requestor else agreement.max_pdu_acceptor
         self._context_ids = frozenset(agreement.contexts)
+        self.read_size = READ_SIZE
 
     def _step(self, event: Evt, value: Value = None, events: list[Event] | None = None) -> None:
         """One cell of Table 9-10: send, indicate, ARTIM, close, next state. `events` takes what is indicated."""
@@ -340,7 +344,7 @@ class UpperLayer:
                 action, given = ACTIONS["AE-8"], rejection  # AE-6, second case: the provider itself rejects
         sent = self._pdu_of(action.send, given)
         if sent is not None:
-            self._outgoing.append(sent.encode())  # first, for a value that cannot be sent is to leave the state as it was
+            self.outgoing.append(sent.encode())  # first, for a value that cannot be sent is to leave the state as it was
         is_second = name == "AR-8" and not self.is_requestor
         self.state = action.otherwise if is_second and action.otherwise else action.next_state
         self._artim += action.artim is Artim.START
@@ -372,7 +376,7 @@ class UpperLayer:
     def _leaving(self, buffers: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
         """The buffers of a message, whole PDUs, as long as data may be sent; the association may end in between."""
         for buffer in buffers:
-            if not self.established:
+            if self.state is not State.STA6 and not self.established:
                 raise UsageError(f"the association ended while a message was being sent (Sta{self.state})")
             if self._witness is not None:
                 self._witness.data_sent(buffer, self.state)

@@ -24,7 +24,8 @@ class Waits:
         for wait in waits:
             due = before.get(wait)
             if due is None:
-                due = now + self.seconds(wait[0])
+                seconds: float | None = getattr(self._timeouts, wait[0])
+                due = FOR_EVER if seconds is None else now + seconds
             self._due[wait] = due
             if due < earliest:
                 first, earliest = wait[0], due

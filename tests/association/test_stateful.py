@@ -304,7 +304,7 @@ class TwoEnds(RuleBasedStateMachine):
             call()
         except (UsageError, pdu.PDUError):  # the latter: an answer that does not fit the request that was injected
             assert (layer.state, layer.closed) == (before, was_closed)
-            assert not layer._outgoing
+            assert not layer.outgoing
 
     def _flush(self, name: Name) -> None:
         """What is to be sent is on its way; an end that is done closes behind it."""

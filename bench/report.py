@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from bench.measuring import Figure
 from bench.readme import machine, made_by, today
@@ -206,7 +206,7 @@ def bars(rows: Sequence[Saved]) -> list[Bar]:
 
 INK, FAINT, PAPER, SLOWER = "#1f2328", "#d8dee4", "#ffffff", "#fdf3ec"
 GOOD, BAD = "#0969da", "#bc4c00"
-STYLE = {
+STYLE: dict[Any, object] = {  # matplotlib has a type of all the names it knows
     "svg.fonttype": "none",  # text stays text: small, and to be searched and copied
     "svg.hashsalt": "dimse",
     "font.family": "sans-serif",

@@ -201,6 +201,8 @@ async def _suboperations(
                         done += sent is not None
                         yield sent
             except Exception as error:
+                if not session.layer.established:
+                    raise  # it is not the destination: the association that asked has ended
                 failed = _reason(address, error, failure)
         if failed is not None:
             for source in batch.sources[done:]:
@@ -214,6 +216,7 @@ async def _sent(target: Session, sources: Sequence[Source], originator: scu.Orig
         async with aclosing(scu.store_all(target, sources, originator=originator)) as results:
             async for sent in results:
                 yield sent
+        await target.meanwhile()
     except GeneratorExit:
         with suppress(AssociationError):
             await target.release()  # a C-CANCEL: the destination has done nothing wrong
@@ -221,7 +224,6 @@ async def _sent(target: Session, sources: Sequence[Source], originator: scu.Orig
     except BaseException:
         await target.abort()
         raise
-    await target.meanwhile()
     await target.release()
 
 

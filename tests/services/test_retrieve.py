@@ -25,9 +25,10 @@ from dimse.data.uids import (
     StudyRootMove,
     Verification,
 )
-from dimse.errors import Aborted, ContextRefused, ProtocolError, Refused
+from dimse.errors import Aborted, ContextRefused, ProtocolError, Refused, TimedOut
 from dimse.services import scu
 from dimse.services.handlers import Address, Request, Services
+from dimse.services.plan import batches
 from dimse.services.rights import Callers
 from dimse.services.scu import MoveResult, Progress, failed_uids
 from dimse.services.session import PeerReleased, Session
@@ -381,6 +382,35 @@ def test_cancel_while_the_destination_is_called(wide_front: Front) -> None:
         assert link.echo().ok
     destination.report()
     assert heard == ["released"]
+
+
+@pytest.mark.parametrize("broken", [2, 3])
+def test_requestor_that_takes_nothing_more(broken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its association has timed out, which is what is told; nothing else is sent, and the one to the destination does not stay open."""
+    front, told = Memory(), 0
+    send = Session.send
+
+    async def stuck(session: Session, context: AcceptedContext, command: CommandSet, data: Source | DataSet | None = None) -> None:
+        nonlocal told
+        told += command.name == "C-MOVE-RSP"
+        if told == broken:
+            session.layer.abort("the wait 'send' passed")
+            raise TimedOut("send", 20.0)
+        await send(session, context, command, data)
+
+    monkeypatch.setattr(Session, "send", stuck)
+    account = Account()
+    destination = front.serve(Services(sink=account.sink), any_storage=True)
+    sources = [instance(n, sop_class=f"1.2.3.{n % 2}{n // 3}", transfer_syntax=MPEG4HP41) for n in range(6)]
+    monkeypatch.setattr("dimse.services.subops.batches", lambda sources: batches(sources, limit=2))  # 3 and 3
+    archive = _archive(front, Mover(sources, {"DEST": destination.address}))
+    link = front.connect(archive, [StudyRootMove])
+    with pytest.raises(Aborted):
+        link.move(QUERY, "DEST")
+    link.abort()
+    assert "send" in archive.report().ended
+    assert destination.report().ended
+    assert len(account.kept) == 3
 
 
 def test_requestor_is_gone(wide_front: Front) -> None:

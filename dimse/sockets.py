@@ -47,6 +47,7 @@ class SocketWire:
         self.layer = layer
         self.address = address
         self.security: Security | None = None
+        self.clock = time.monotonic
         self._channel = channel
         self._ahead = b""
         self._socket = sock

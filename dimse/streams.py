@@ -41,6 +41,7 @@ class StreamWire(asyncio.Protocol):
         self.layer = layer
         self.address = ""
         self.security: Security | None = None
+        self.clock = asyncio.get_running_loop().time
         self._secured = secured
         self._channel: Channel | None = None
         self._opened = opened

@@ -196,11 +196,22 @@ class _Sender:
         if self.association is not None:
             interrupt(self.association)
 
+    def __iter__(self) -> Iterator[_Counted]:
+        """What waits, as the association has room for it, and one more that is made ready."""
+        own, waiting = self._own, self._work.waiting
+        while (own or waiting) and self._work.error is None:
+            try:
+                source = (own or waiting).popleft()
+            except IndexError:  # somebody else took the last
+                return
+            self._taken[id(source)] = source
+            yield source
+
     def _send_over(self, association: Association) -> Failure | None:
         """Sends until none waits; how the association ended, if it ended early."""
         self._answered = False
         try:
-            for source, status in association.store_all(self._take()):
+            for source, status in association.store_all(self):
                 del self._taken[id(source)]
                 self._answered = True
                 self._tally.answer(source.file, status)
@@ -215,17 +226,6 @@ class _Sender:
         else:
             association.abort()
         return None
-
-    def _take(self) -> Iterator[_Counted]:
-        """What waits, as the association has room for it."""
-        own, waiting = self._own, self._work.waiting
-        while (own or waiting) and self._work.error is None:
-            try:
-                source = (own or waiting).popleft()
-            except IndexError:  # somebody else took the last
-                return
-            self._taken[id(source)] = source
-            yield source
 
     def _lose(self, failure: Failure) -> None:
         """The file under way is lost. Raises the failure if there is no rest, or if there is no going on."""

@@ -8,7 +8,6 @@ from types import TracebackType
 
 from dimse.association.negotiation import AcceptedContext
 from dimse.data.commands import CommandSet
-from dimse.data.uids import UID
 from dimse.services.session import Session
 from pdu.typed import TYPE_CHECKING, Generic, TypeVar
 from pdu.values import dataclass
@@ -30,9 +29,6 @@ class Prepared:
 
     context: AcceptedContext
     command: CommandSet
-    sop_class_uid: UID
-    sop_instance_uid: UID
-    transfer_syntax: UID
     size: int
     reading: Reading
     framed: Iterator[bytes | memoryview] | None
@@ -46,20 +42,15 @@ class Prepared:
         except BaseException:
             _close(reading)
             raise
-        uids = source.sop_class_uid, source.sop_instance_uid, source.transfer_syntax
-        return cls(context, command, *uids, source.size, reading, framed)
+        return cls(context, command, source.size, reading, framed)
 
     async def send(self, session: Session) -> None:
         """Sends it at once; where others may be under way, together with them."""
-        if self.framed is None:
-            await session.send_soon(self.context, self.command, self)
-            return
         with self.reading:
-            await session.send_framed(self.context, self.framed, self.size)
-
-    def open(self) -> Reading:
-        """The pass over the data set that has begun."""
-        return self.reading
+            if self.framed is None:
+                await session.send_soon(self.context, self.command, self.size, self.reading)
+            else:
+                await session.send_framed(self.context, self.framed, self.size)
 
 
 Prepare = Callable[["Source"], Awaitable[Prepared]]

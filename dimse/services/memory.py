@@ -116,6 +116,7 @@ class MemoryWire:
         self.layer = layer
         self.address = address
         self.security: Security | None = None
+        self.clock: Callable[[], float] = lambda: network.now
         self.is_closed = False
         self._network = network
         self._arrived: deque[bytes] = deque()

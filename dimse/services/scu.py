@@ -6,7 +6,7 @@ A coroutine gives its result at the end, an async generator one thing after the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
 from dimse.association.negotiation import AcceptedContext
 from dimse.data import status as codes
@@ -109,8 +109,12 @@ async def store_all(
 
     Goes on after a failed instance: one that no context fits or that cannot be read gets a failure status given by this
     side (`status.local`). With several under way the answers come in the peer's order.
+
+    The next is opened while the peer works on the one before. An iterator is asked for the next only when the result of the one before
+    has been taken, or, where several may be under way, as soon as there is room.
     """
     window = (session.agreement.operations or UNLIMITED_WINDOW) if session.layer.is_requestor else 1
+    looks_ahead = window == 1 and not isinstance(sources, Iterator)  # what that gives next may depend on the result that is awaited
     under_way: dict[int, S] = {}
     from dimse.services.ahead import Ahead, Prepared
 
@@ -131,7 +135,7 @@ async def store_all(
                         under_way[prepared.command.message_id or 0] = ready.source
                 if under_way:
                     await session.meanwhile()
-                    if window == 1:
+                    if looks_ahead:
                         await ahead.look()
                     yield await _answered(session, under_way)
         except (Exception, GeneratorExit):  # left early, or the iterable failed: what is under way is still answered

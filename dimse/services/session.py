@@ -56,6 +56,8 @@ MAX_HELD = 8
 """Messages that wait for others to leave with: fewer than a window has, so that both sides work at once."""
 SMALL = 16_384
 """Bytes of a data set that is worth waiting: larger ones fill a buffer of their own."""
+PAUSE = 0.01
+"""Seconds between two messages behind which neither waits for the next: who takes so long to make them is not made faster by it."""
 
 
 class PeerReleased(AssociationError):
@@ -94,6 +96,7 @@ class Session:
         self._serving: int | None = None
         self._last_id = 0
         self._held = 0
+        self._held_at = float("-inf")
 
     @property
     def agreement(self) -> Agreement:
@@ -222,28 +225,27 @@ class Session:
         await self.wire.send(self.layer.send_messages(context.id, command.encode(), data_sets))
         self.bytes_sent += sum(map(len, data_sets))
 
-    async def send_soon(self, context: AcceptedContext, command: CommandSet, data: Source | None = None) -> None:
-        """As `send`, at the latest when this side waits for the peer: small messages leave together, by one system call for several.
+    async def send_soon(self, context: AcceptedContext, command: CommandSet, size: int = 0, reading: Reading | None = None) -> None:
+        """Sends a message, at the latest when this side waits for the peer: small ones that come at once leave together, in one call.
 
-        Raises `DataError` for a small source that cannot be read; nothing of it has left then, and the association goes on.
+        `reading` gives the `size` bytes of its data set, and stays the caller's to close. Raises `DataError` or `OSError` where their
+        beginning cannot be read; nothing of it has left then, and the association goes on.
         """
-        if data is not None and data.size > SMALL:
-            await self.send(context, command, data)
-            return
         self._check_open()
-        if data is None:
+        if size > SMALL and reading is not None:
+            await self.send_framed(context, self.framed(context, command, size, reading), size)
+            return
+        if reading is None:
             self.layer.hold_message(context.id, command.encode())
         else:
-            self._hold(context, command, data)
+            _read(self.layer.hold_message, context, command, size, reading)
+            self.bytes_sent += size
+        now = self.wire.clock()
         self._held += 1
-        if self._held == MAX_HELD:
+        if self._held == MAX_HELD or now - self._held_at > PAUSE:
             self._held = 0
             await self.wire.send(())
-
-    def _hold(self, context: AcceptedContext, command: CommandSet, source: Source) -> None:
-        with source.open() as reading:
-            _read(self.layer.hold_message, context, command, source.size, reading)
-        self.bytes_sent += source.size
+        self._held_at = now
 
     def _check_open(self) -> None:
         """Raises what ended the association, if it has ended: the event may still lie behind messages that came before it."""

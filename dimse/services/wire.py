@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from dimse.errors import TimedOut
 from pdu.typed import TYPE_CHECKING, Protocol
@@ -34,6 +34,8 @@ class Wire(Protocol):
     """The peer's transport address, `host:port`."""
     security: Security | None
     """How the connection is secured; None if it is not."""
+    clock: Callable[[], float]
+    """Seconds, on the clock that the layer's deadlines are on."""
 
     async def secure(self) -> None:
         """Secures the connection if it is to be secured, before anything else is done with it.

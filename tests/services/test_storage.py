@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -719,6 +719,79 @@ def test_the_next_instance_is_opened_while_the_peer_is_at_work(operations: int) 
     else:
         assert log == ["open 0", "open 1", "open 2", "open 3", "stored 0", "stored 1", "stored 3"]
         assert sorted(results) == [(0, 0), (1, 0), (2, 0xC000), (3, 0)]
+
+
+@pytest.mark.parametrize("operations", [1, 4])
+def test_an_iterator_may_wait_for_the_result_of_the_one_before(front: Front, operations: int) -> None:
+    """With a window it has to have others to give; without one it may be a queue that is fed by what comes out."""
+    told = list[Status]()
+
+    def sources() -> Iterator[Source]:
+        for number in range(3):
+            assert operations > 1 or len(told) == number
+            yield instance(number)
+
+    served = front.serve(Services(sink=Account().sink))
+    with front.connect(served, [CTImageStorage], operations=operations) as link:
+        for _, status in link.store_all(sources()):
+            told.append(status)
+    assert told == [0, 0, 0]
+
+
+def test_who_takes_time_over_an_instance_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages wait for others to leave with only where these come at once: requests of a slow iterator, answers of a slow handler."""
+    front, log = Memory(), list[str]()
+    write = MemoryWire._write
+
+    def written(self: MemoryWire, buffer: bytes) -> None:
+        log.extend(["leaves"] if buffer else [])
+        write(self, buffer)
+
+    def slow() -> Iterator[Source]:
+        for number in range(4):
+            log.append(f"next {number}")
+            yield instance(number)
+            front.network.now += 1
+
+    def store(request: Request, data: DataSet) -> None:
+        log.append("store")
+        front.network.now += 1
+
+    monkeypatch.setattr(MemoryWire, "_write", written)
+    served = front.serve(Services(store=store))
+    with front.connect(served, [CTImageStorage], operations=4) as link:
+        log.clear()
+        assert [status for _, status in link.store_all(slow())] == [0] * 4
+        assert log == [*[word for n in range(4) for word in (f"next {n}", "leaves")], *["store", "leaves"] * 4]
+
+
+@pytest.mark.parametrize("operations", [1, 4])
+@pytest.mark.parametrize("size", [64, 40_000])
+def test_what_is_open_when_the_association_has_ended_is_closed(operations: int, size: int) -> None:
+    front, open_ones = Memory(), set[object]()
+
+    class Held(BytesReading):
+        def __init__(self, encoded: bytes) -> None:
+            super().__init__(encoded)
+            open_ones.add(self)
+
+        def __exit__(self, *args: object) -> None:
+            open_ones.remove(self)
+
+    class Holding(BytesSource):
+        def open(self) -> Held:
+            return Held(self.encoded)
+
+    source = instance(1, size)
+    sources = [Holding(source.encoded, source.sop_class_uid, UID(f"1.2.{n}"), source.transfer_syntax) for n in range(20)]
+    served = front.serve(Services(sink=Account().sink))
+    link = front.connect(served, [CTImageStorage], operations=operations)
+    results = link.store_all(sources)
+    next(results)
+    link.abort()
+    with pytest.raises(UsageError, match="has ended"):
+        list(results)
+    assert not open_ones
 
 
 def test_what_was_opened_in_vain_is_closed() -> None:

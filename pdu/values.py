@@ -144,8 +144,8 @@ class _Initializer:
                 wrong = wrong or f.init
         if wrong or given:
             self._compile()(instance, *values, **named)
-        elif (post_init := getattr(instance, "__post_init__", None)) is not None:
-            post_init()
+        elif hasattr(self.owner, "__post_init__"):  # one of a class below, which is not decorated, is none of this
+            getattr(instance, "__post_init__")()  # noqa: B009
 
     def _compile(self) -> FunctionType:
         compiled = _compiled(self.owner)
@@ -260,15 +260,23 @@ def _shown(self: object) -> str:
 
 
 def _refuse_to_set(self: object, name: str, value: object) -> None:
-    from dataclasses import FrozenInstanceError
-
-    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    """`__setattr__` of a frozen class."""
+    _refuse(self, name, "assign to")
+    object.__setattr__(self, name, value)
 
 
 def _refuse_to_delete(self: object, name: str) -> None:
-    from dataclasses import FrozenInstanceError
+    """`__delattr__` of a frozen class."""
+    _refuse(self, name, "delete")
+    object.__delattr__(self, name)
 
-    raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+def _refuse(self: object, name: str, what: str) -> None:
+    """Raises `FrozenInstanceError`; not for what a class below, which is not decorated, has besides the fields."""
+    if FIELDS in vars(type(self)) or name in [f.name for f in _of(self)]:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot {what} field {name!r}")
 
 
 def _state(self: object) -> list[object]:

@@ -6,13 +6,16 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, ClassVar
 
 import pytest
 
+import dimse
 import pdu
 from pdu import values
 
@@ -348,6 +351,37 @@ def test_init_is_compiled_once_and_only_when_asked_for() -> None:
     heir = inherited(values)
     assert heir(1).x == 1
     assert "__init__" not in vars(heir)
+
+
+def test_a_class_below_that_is_not_decorated_may_have_attributes_besides() -> None:
+    for by in (values, dataclasses):
+        heir = type("Heir", (unslotted(by),), {})(b"1")
+        heir.extra = 1
+        assert vars(heir)["extra"] == 1
+        del heir.extra
+        assert "extra" not in vars(heir)
+        assert outcome(setattr, heir, "given", 4) == (dataclasses.FrozenInstanceError, "cannot assign to field 'given'")
+        assert outcome(delattr, heir, "given") == (dataclasses.FrozenInstanceError, "cannot delete field 'given'")
+
+
+def test_a_class_below_that_is_not_decorated_has_no_post_init() -> None:
+    def post_init(self: object) -> None:
+        raise AssertionError
+
+    for by in (values, dataclasses):
+        heir = type("Heir", (plain(by),), {"__post_init__": post_init})
+        assert [heir(number).x for number in range(values.FEW + 2)] == list(range(values.FEW + 2))
+
+
+def test_the_classes_of_the_house_are_as_dataclasses_wants_them() -> None:
+    """No mutable defaults, no field without a default behind one with it: what nothing looks for when the classes are made."""
+    packages = [pkgutil.walk_packages(package.__path__, f"{package.__name__}.") for package in (pdu, dimse)]
+    modules = [import_module(found.name) for package in packages for found in package if not found.name.endswith("__main__")]
+    classes = {found for module in modules for found in vars(module).values() if isinstance(found, type) and hasattr(found, values.FIELDS)}
+    assert len(classes) > 80
+    for cls in classes:
+        assert [f.name for f in dataclasses.fields(cls)] == [f.name for f in getattr(cls, values.FIELDS)]
+        assert inspect.signature(cls).parameters or not any(f.init for f in dataclasses.fields(cls))
 
 
 def test_standard_fields_are_made_once() -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # what type checkers take for true; `typing` itself is not needed by most programs
 if TYPE_CHECKING:
+    from dimse import aio, archive, association, blocking, data, errors, server, services, sockets, streams, tls, tracing  # noqa: F401
     from dimse.association.config import Limits, Timeouts
     from dimse.association.events import TraceRecord
     from dimse.association.layer import UpperLayer
@@ -184,17 +185,19 @@ MODULES = ("aio", "archive", "association", "blocking", "data", "errors", "serve
 """What may be named as `dimse.aio` and so on without having been imported."""
 
 
-def __getattr__(name: str) -> object:
-    """A public name or a module, when it is first asked for."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # whom it would keep from saying that there is no such name
 
-    if name in MODULES:
-        return import_module(f"dimse.{name}")
-    for place, names in PLACES.items():
-        if name in names.split():
-            found = globals()[name] = getattr(import_module(place), name)
-            return found
-    raise AttributeError(f"module 'dimse' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """A public name or a module, when it is first asked for."""
+        from importlib import import_module
+
+        if name in MODULES:
+            return import_module(f"dimse.{name}")
+        for place, names in PLACES.items():
+            if name in names.split():
+                found = globals()[name] = getattr(import_module(place), name)
+                return found
+        raise AttributeError(f"module 'dimse' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

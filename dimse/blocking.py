@@ -35,13 +35,15 @@ if TYPE_CHECKING:
 __all__ = ["Association", "Server", "SocketWire", "connect", "dial", "drive", "interrupt"]
 
 
-def __getattr__(name: str) -> type[Server]:
-    """`Server` is imported when it is first named: who only asks others needs nothing of what a provider needs."""
-    if name == "Server":
-        from dimse.server import Server
+if not TYPE_CHECKING:  # whom it would keep from saying that there is no such name
 
-        return Server
-    raise AttributeError(f"module 'dimse.blocking' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """`Server` is imported when it is first named: who only asks others needs nothing of what a provider needs."""
+        if name == "Server":
+            from dimse.server import Server
+
+            return Server
+        raise AttributeError(f"module 'dimse.blocking' has no attribute {name!r}")
 
 
 def _operation(service: Callable[Concatenate[Session, P], Coroutine[object, None, R]]) -> Callable[Concatenate[Association, P], R]:

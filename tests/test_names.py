@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import dimse
+import dimse.data.protocols
+import dimse.data.sources
 
 ROOT = Path(__file__).parents[1]
 TABLE = [(module, name) for module, names in dimse.PLACES.items() for name in names.split()]
@@ -21,7 +23,8 @@ def test_the_table_the_list_and_what_type_checkers_see_are_the_same() -> None:
     tree = ast.parse(Path(dimse.__file__).read_text(encoding="utf-8"))
     (checked,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     imports = [(node.module, alias.name) for node in checked.body if isinstance(node, ast.ImportFrom) for alias in node.names]
-    assert sorted(TABLE) == sorted(imports)
+    assert sorted(TABLE) == sorted((module, name) for module, name in imports if module != "dimse")
+    assert sorted(dimse.MODULES) == sorted(name for module, name in imports if module == "dimse")
     assert sorted(dimse.__all__) == sorted(name for _, name in TABLE)
     assert set(dimse.__all__) | set(dimse.MODULES) | {"__version__"} <= set(dir(dimse))
 
@@ -38,6 +41,14 @@ def test_a_name_that_there_is_not() -> None:
         getattr(dimse, "nonsense")  # noqa: B009
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         getattr(dimse.blocking, "nonsense")  # noqa: B009
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        getattr(dimse.data.sources, "nonsense")  # noqa: B009
+
+
+def test_what_is_elsewhere_now_may_be_named_as_before() -> None:
+    assert dimse.blocking.Server is dimse.Server
+    assert dimse.data.sources.Source is dimse.Source
+    assert dimse.data.sources.Reading is dimse.data.protocols.Reading
 
 
 @pytest.mark.parametrize("module", dimse.MODULES)

@@ -25,8 +25,23 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
+    from dimse.data.protocols import Reading, Source
+
+__all__ = ["BytesReading", "BytesSource", "FileReading", "FileSource", "Reading", "Source", "file_names", "find_files"]
+
 MAX_HOLES = 1024
 """Holes that one system call fills (IOV_MAX of Linux and the BSDs)."""
+
+
+if not TYPE_CHECKING:  # whom it would keep from saying that there is no such name
+
+    def __getattr__(name: str) -> object:
+        """The protocols of sources are imported when they are first named: sending files needs none, and nothing of `typing`."""
+        if name in ("Reading", "Source"):
+            from dimse.data import protocols
+
+            return getattr(protocols, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True, slots=True)

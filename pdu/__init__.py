@@ -6,7 +6,8 @@
     frames(...), stream(...)           P-DATA to be sent, from memory or straight from a file
 
 The PDUs are in `pdus`, their items in `items`, the numbers and words in `codes`. A peer's bytes raise `PDUError` and
-nothing else; a value that has no bytes raises `ValueError`.
+nothing else; a value that has no bytes raises `ValueError`. `values` and `typed` stand in for `dataclasses` and `typing`, whose
+import takes longer than a short command's work.
 """
 
 from __future__ import annotations

@@ -13,13 +13,18 @@ command's time is the time of its imports.
     security.py    TLS and user identities, of clients and servers
     secrets.py     passcodes as they are typed or read
     keys.py        identifiers made of -k and query files
+    options.py     what is asked for by extended negotiation
     tables.py      matches as rows and as JSON
     sending.py     files on their way, over one association or several
     progress.py    a bar on long work
     tracer.py      --trace and -d: what they are told of
     timeline.py    records of a trace as readable lines
     serving.py     servers that end by a signal
+    process.py     what they ask of their process
+    rate.py        how much they say of one host
     config.py      the configuration file of `dimse serve`
+    orthanc.py     the peers of a configuration of Orthanc
+    known.py       all peers that a server knows, and the rule for others
     keeping.py     how its archive keeps what it has
 """
 

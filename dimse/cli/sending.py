@@ -116,6 +116,8 @@ class _Work:
         self.senders: list[_Sender] = []
         self.failures: list[Failure] = []
         """Those for which senders gave up."""
+        self.finished = 0
+        """How many senders found none left to send."""
         self.error: BaseException | None = None
         """What ends all of it: an interruption, output that cannot be written."""
         self._lock = RLock()
@@ -125,13 +127,19 @@ class _Work:
         """How many senders gave up for want of an association."""
         return sum(failure.code == NO_ASSOCIATION for failure in self.failures)
 
+    def finish(self) -> None:
+        """A sender has found none left to send."""
+        with self._lock:
+            self.finished += 1
+
     def give_up(self, failure: Failure) -> None:
-        """A sender gives up. That is a remark, unless it is the last to do so; that no further association comes to be is said once."""
+        """A sender gives up. That is a remark, unless all did so; that no further association comes to be is said once."""
         with self._lock:
             self.failures.append(failure)
             is_told = failure.code == NO_ASSOCIATION and self.refusals > 1
             if len(self.failures) < len(self.senders) and not is_told:
-                self.tally.out.error(f"{failure}; the other associations go on")
+                others = len(self.failures) + self.finished < len(self.senders)
+                self.tally.out.error(f"{failure}; the other associations go on" if others else str(failure))
 
     def stop(self, error: BaseException) -> None:
         """Ends all of it: senders take no more files, and every association is aborted."""
@@ -190,6 +198,8 @@ class _Sender:
                 self._work.give_up(error)
             else:
                 self._work.stop(error)
+        else:
+            self._work.finish()
 
     def interrupt(self) -> None:
         """From another thread: the association waits for the peer no longer, and is aborted."""

@@ -115,6 +115,29 @@ def test_an_association_that_ends_early_loses_one_file(operations: str, run: Run
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_association_that_ends_early_when_the_others_have_gone(run: Run, serving: Start, tmp_path: Path) -> None:
+    uids = write(tmp_path, 4)
+    has_gone = threading.Event()
+    provider = Aborting(*uids)
+    kept = SimpleQueue[str]()
+
+    def store(request: dimse.Request, data: dimse.DataSet) -> None:
+        if kept.qsize() == 3:
+            assert has_gone.wait(PATIENCE)
+            provider(request, data)
+        kept.put(request.command.affected_sop_instance_uid or "")
+
+    port = serving(dimse.Services(store=store), report=lambda report: has_gone.set())
+    said = run("send", "-j", "2", "--json", "--operations", "1", HOST, port, tmp_path)
+    provider.join()
+    assert said.code == 4
+    assert (said.results[-1]["sent"], said.results[-1]["failed"], said.results[-1]["left"]) == (3, 1, 0)
+    (ended, *_) = [line for line in said.err.splitlines() if line.startswith("dimse send: ")]
+    assert ended.startswith("dimse send: the association with ")
+    assert "go on" not in said.err
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_peer_that_answers_nothing_is_given_up(run: Run, serving: Start, tmp_path: Path) -> None:
     uids = write(tmp_path, 20)
     provider = Aborting(*uids)
@@ -195,7 +218,7 @@ def test_what_is_given_back_when_the_others_have_gone(run: Run, serving: Start, 
     assert said.code == 4
     assert provider.kept == [*uids[2:], uids[1]]
     assert outcomes(said) == Counter((uid, "sent" if uid in provider.kept else "failed") for uid in uids)
-    assert "dimse send: not again; the other associations go on\n" in said.err
+    assert "dimse send: not again\n" in said.err  # nobody is left to go on
     assert len(connections) == 4
 
 

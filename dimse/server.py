@@ -112,13 +112,13 @@ class Server(Reception):
         listener.close()
 
     def _post(self, listener: socket.socket) -> None:
-        """One more thread that waits for connections. Raises `RuntimeError` when threads have run out."""
+        """One more thread that waits for connections. Raises `RuntimeError` or `MemoryError` when there can be none."""
         with self._lock:
             self._threads += 1
             self._waiting += 1
         try:
             threading.Thread(target=self._attend, args=(listener,), name=f"dimse {self.aet}", daemon=True).start()
-        except RuntimeError:
+        except BaseException:
             self._waits_no_more()
             self._ends()
             raise
@@ -158,7 +158,7 @@ class Server(Reception):
         """The next connection, when another thread waits in place of this one; None if it comes to nothing."""
         try:
             sock, address = listener.accept()
-        except OSError as error:  # the connection is gone again, or descriptors ran out: neither ends the server
+        except (OSError, MemoryError) as error:  # the connection is gone again, or descriptors or memory ran out: none ends the server
             self._waits_no_more()
             if self._listener is listener:
                 self._turn_away(error)
@@ -167,7 +167,7 @@ class Server(Reception):
         if self._waits_no_more():
             try:
                 self._post(listener)
-            except RuntimeError as error:  # threads ran out
+            except (RuntimeError, MemoryError) as error:  # threads ran out
                 sock.close()
                 self._turn_away(error)
                 return None
@@ -186,7 +186,7 @@ class Server(Reception):
         return wire
 
     def _turn_away(self, why: object) -> None:
-        log.warning("cannot accept a connection: %s", why)
+        log.warning("cannot accept a connection: %s", str(why) or type(why).__name__)
         with self._change:
             self._change.wait(0.1)
 

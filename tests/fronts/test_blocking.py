@@ -305,8 +305,9 @@ def _quietly(association: dimse.Association) -> None:
         association.abort()
 
 
-def test_accepting_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Descriptors or threads that ran out are told of, and end nothing."""
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+def test_accepting_goes_on(error: Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Descriptors, threads or memory that ran out are told of, and end nothing."""
     server = dimse.Server("SCP", Services(), timeouts=BRISK)
     host, port = server.listen()
     real, failing = threading.Thread.start, [True]
@@ -314,7 +315,7 @@ def test_accepting_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest
     def start(self: threading.Thread) -> None:
         if failing:
             failing.clear()
-            raise RuntimeError("can't start new thread")
+            raise error
         real(self)
 
     with caplog.at_level(logging.WARNING), server:
@@ -338,9 +339,10 @@ def test_accepting_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest
         with dimse.connect(host, port, contexts=[Verification], timeouts=BRISK) as association:
             assert association.echo().ok
     assert [r.getMessage() for r in caplog.records] == [
-        "cannot accept a connection: can't start new thread",
+        f"cannot accept a connection: {str(error) or 'MemoryError'}",
         "cannot accept a connection: [Errno 24] Too many open files",
     ]
+    assert (server._threads, server._waiting) == (0, 0)
 
 
 class Failing(socket.socket):

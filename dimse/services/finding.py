@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from itertools import groupby
 
 from dimse.data import status as codes
 from dimse.data.datasets import DataSet
@@ -16,6 +15,8 @@ from dimse.services.handlers import Find, Match, Matches, Request
 from dimse.services.scu import HAS_DATA_SET
 from dimse.services.session import Session
 
+BUFFER = 65_536
+"""Bytes of identifiers that leave together: a handler may give all there is in one list, and a peer takes one buffer in `Timeouts.send`."""
 Found = tuple[Status, DataSet]
 """A match that can go out: its status is pending, its data set in the context's transfer syntax."""
 
@@ -37,15 +38,27 @@ async def find(session: Session, handler: Find | None, request: Request, *, fail
 
 async def _send(session: Session, request: Request, found: Sequence[Found]) -> None:
     """Sends some matches: one by itself piece by piece, for it may be long, several as one buffer."""
-    for _, alike in groupby(found, lambda each: id(each[0])):  # no two that compare equal need have the same comment
-        several = list(alike)
-        status = several[0][0]
+    for status, identifiers in _together(found):
         response = request.command.response(status, command_data_set_type=HAS_DATA_SET)
-        identifiers = [identifier for _, identifier in several]
         if len(identifiers) == 1:
             await session.send(request.context, response, identifiers[0])
         else:
             await session.send_all(request.context, response, [identifier.encoded for identifier in identifiers])
+
+
+def _together(found: Sequence[Found]) -> Iterator[tuple[Status, list[DataSet]]]:
+    """Those one after the other that have the same status, and so the same command set, as many as one buffer is to hold."""
+    alike: list[DataSet] = []
+    size, last = 0, _PENDING
+    for status, identifier in found:
+        length = len(identifier.encoded)
+        if alike and (status is not last or size + length > BUFFER):  # no two that compare equal need have the same comment
+            yield last, alike
+            alike, size = [], 0
+        alike.append(identifier)
+        size, last = size + length, status
+    if alike:
+        yield last, alike
 
 
 _PENDING = Status(codes.PENDING)

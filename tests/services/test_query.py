@@ -23,9 +23,10 @@ from dimse.data.uids import (
 from dimse.errors import Aborted, ContextRefused, OperationFailed, ProtocolError, Refused, UsageError
 from dimse.services.handlers import Match, Request, Services
 from dimse.services.handlers import Matches as Found
+from dimse.services.memory import MemoryWire
 from dimse.services.session import MAX_AHEAD, Session
 
-from .drivers import Front
+from .drivers import Front, Memory
 from .samples import QUERY, Account, Matches, answers, cancel, exchange, frames, instance, match, number_of, request, respond
 
 
@@ -97,6 +98,24 @@ def test_pending_with_a_warning(front: Front) -> None:
     with front.connect(served, [Context(StudyRootFind, (ImplicitVRLittleEndian,))]) as link:
         assert link.run(script(link.session)) == [0xFF01, 0xFF00, 0]
         assert [number_of(m) for m in link.find(QUERY)] == [1, 2]
+
+
+def test_a_list_of_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves in buffers that a peer can take in the time that it has for one."""
+    sent: list[int] = []
+    write = MemoryWire._write
+
+    def written(self: MemoryWire, buffer: bytes) -> None:
+        sent.append(len(buffer))
+        write(self, buffer)
+
+    monkeypatch.setattr(MemoryWire, "_write", written)
+    front = Memory()
+    found: list[Match] = [match(n) for n in range(40_000)]
+    served = front.serve(Services(find=lambda request: [found]))
+    with front.connect(served, [StudyRootFind]) as link:
+        assert [number_of(m) for m in link.find(QUERY)] == list(range(40_000))
+    assert max(sent) < 1_000_000 < sum(sent)
 
 
 def test_matches_that_are_there_together(front: Front) -> None:

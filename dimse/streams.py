@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from dimse.association.events import Event
-from dimse.association.layer import READ_SIZE, UpperLayer
+from dimse.association.layer import UpperLayer
 from dimse.association.table import State
 from dimse.errors import AssociationError, TimedOut, TLSFailed, Unreachable
 from dimse.services.handlers import Address
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 """Linux only. Peers without TCP_NODELAY write the command and the data set as two small segments and wait for our ACK."""
+FULL_READ = 262_144
+"""Bytes that a transport of asyncio reads at most at once."""
 MAX_CHUNKS = 4
 """Chunks that are read ahead before the transport is paused: back-pressure is the peer's TCP window."""
 
@@ -74,7 +76,7 @@ class StreamWire(asyncio.Protocol):
         self.layer.connected(self.address)  # behind it: whoever serves the connection sees its end, also where a trace raises
 
     def data_received(self, data: bytes) -> None:
-        if len(data) < READ_SIZE:  # as long as reads are full nobody waits for our ACK
+        if len(data) < FULL_READ:  # as long as reads are full nobody waits for our ACK
             self._socket_option(QUICKACK)
         self._chunks.append(data)
         if len(self._chunks) >= MAX_CHUNKS and self._transport is not None:

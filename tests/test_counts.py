@@ -28,7 +28,7 @@ from pdu.values import FEW
 from tests.services.samples import frames, request
 
 LIMITS = {
-    "16 KiB PDU received into a file": 2.35,
+    "16 KiB PDU received into a file": 1.7,
     "16 KiB PDU sent from a file": 0.32,
     "3 KB instance received, one at a time": 82,
     "3 KB instance received, eight at a time": 67.5,

@@ -123,9 +123,10 @@ def target_of(provider: Provider) -> Target:
 
 
 def _threads() -> int:
-    """Threads without those of a server that wait for connections, which have the server's name then."""
+    """Threads without those that are there for the next: of a server, which have its name then, and of a loop's executor, which starts
+    a second where the first has not said yet that it is free."""
     names = [thread.name for thread in threading.enumerate()]
-    return sum(not name.startswith("dimse ") or name.startswith("dimse 127.") for name in names)
+    return sum(not name.startswith(("dimse ", "asyncio_")) or name.startswith("dimse 127.") for name in names)
 
 
 @dataclass

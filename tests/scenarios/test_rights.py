@@ -255,9 +255,9 @@ def test_titles_that_are_none(calling: bytes, shown: str, tmp_path: Path) -> Non
         with Line(_target(asked)) as line:
             line.send(Request(calling=calling))
             assert (line.next(time.monotonic() + 10) or "").startswith("A-ASSOCIATE-RJ(1,1,3)")
+        told = [asked.told()] if shown else []  # a peer without a title is told of with -v only
         with _connect(asked, "ME", CONTEXTS["echo"]) as association:
             assert association.echo().ok
-        told = [asked.told()] if shown else []  # a peer without a title is told of with -v only
         assert [shown in line and "rejected" in line and line.isprintable() for line in told] == [True] * len(told)
         assert "1 C-ECHO: released" in asked.told()
 

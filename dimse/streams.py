@@ -67,8 +67,8 @@ class StreamWire(asyncio.Protocol):
         self._socket_option(socket.TCP_NODELAY)
         peer = transport.get_extra_info("peername") or ()  # none: it is gone again
         self.address = ":".join(map(str, peer[:2]))
-        if self.layer.is_requestor and self._socket is not None and peer[:1] == transport.get_extra_info("sockname")[:1]:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NEAR)
+        if self.layer.is_requestor and peer and peer[0] == (transport.get_extra_info("sockname") or ("",))[0]:
+            self._socket_option(socket.SO_SNDBUF, NEAR, level=socket.SOL_SOCKET)
         if self._secured is not None:
             self._channel = self._secured(self.address)
         if self._opened is not None:
@@ -177,10 +177,10 @@ class StreamWire(asyncio.Protocol):
 
     # Inside
 
-    def _socket_option(self, option: int | None) -> None:
+    def _socket_option(self, option: int | None, value: int = 1, *, level: int = socket.IPPROTO_TCP) -> None:
         if option is not None and self._socket is not None:
             with contextlib.suppress(OSError):
-                self._socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+                self._socket.setsockopt(level, option, value)
 
     @property
     def _has_input(self) -> bool:

@@ -49,6 +49,8 @@ class Named(type):
             return super().__new__(cls, name, bases, namespace)
         make: Callable[..., type] = namedtuple
         fields = make(name, namespace["__annotations__"], module=namespace["__module__"])
+        if any(field in namespace for field in fields.__dict__["_fields"]):
+            raise TypeError(f"a default value of {name} would hide its field")
         return type(name, (fields,), {"__slots__": (), **namespace})
 
 

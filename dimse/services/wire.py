@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 """Connections that the system keeps until they are taken. It drops one more: its peer tries again after a second, and after two."""
-
-
 NEAR = 131_072
 """What a requestor whose peer is on the same host sets SO_SNDBUF to. Little on its way stays in the processor's caches, while the system
 would let megabytes pile up, which are copied from and to memory. To any other host the system itself finds out how much a line takes."""

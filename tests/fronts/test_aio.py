@@ -459,14 +459,18 @@ class _Transport(asyncio.Transport):
         return 0
 
 
-def test_a_peer_that_is_gone_before_anybody_looked(loop: Loop) -> None:
-    """Then the system does not know its address any more; the end is told like any other."""
+@pytest.mark.parametrize("known", [(), ("peername",), ("sockname",), ("peername", "sockname")])
+def test_a_peer_that_is_gone_before_anybody_looked(loop: Loop, known: tuple[str, ...]) -> None:
+    """Then the system does not know its address any more, or this side's; the end is told like any other."""
 
     async def test() -> None:
+        gone = socket.socket()
+        gone.close()
         layer = UpperLayer.requestor(propose("SCP", "ME", [Verification]))
         wire = front.StreamWire(layer)
         transport = _Transport()
-        transport.get_extra_info = lambda name, default=None: None  # type: ignore[method-assign]
+        found = {"socket": gone} | dict.fromkeys(known, ("host", 1))
+        transport.get_extra_info = lambda name, default=None: found.get(name)  # type: ignore[method-assign]
         wire.connection_made(transport)
         wire.connection_lost(ConnectionResetError())
         with pytest.raises(ConnectionLost):

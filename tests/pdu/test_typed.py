@@ -55,6 +55,14 @@ def test_a_named_tuple_is_one() -> None:
         pdu.Fragment(1, True, False)  # type: ignore[call-arg]
 
 
+def test_a_named_tuple_has_no_default_values() -> None:
+    with pytest.raises(TypeError, match="a default value of Wrong would hide its field"):
+
+        class Wrong(typed.NamedTuple):
+            one: int
+            two: int = 2
+
+
 def test_a_generic_class_is_itself_for_all_parameters() -> None:
     assert Batch[dimse.FileSource] is Batch
     assert typed.TypeVar("S", bound=int).__name__ == "S"
